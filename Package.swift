@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// `STEMMA_STRICT=1` turns warnings into errors; `tools/check` and CI set it.
+let strict: [SwiftSetting] = Context.environment["STEMMA_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+let house: [SwiftSetting] =
+  [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+  ] + strict
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "stemma",
+  products: [.executable(name: "stemma", targets: ["Tool"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    // Foundations, bottom first. Each comment says what the target knows.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),  // hot loops over plain buffers
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(name: "JSON", swiftSettings: house),  // strict reading and canonical writing of JSON text
+    .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),  // numbers: dtypes, shapes, loops, workers
+    .target(name: "Objects", dependencies: ["JSON", "CKernels", crypto, system], swiftSettings: house),  // bytes: frames, packs, disks
+    .target(name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: house),  // SQL text
+
+    // Specialists; none knows another.
+    .target(name: "Checkpoints", dependencies: ["JSON", "Tensors"], swiftSettings: house),  // safetensors folders
+    .target(name: "Codecs", dependencies: ["CKernels", "Tensors", "CZstd"], swiftSettings: house),  // a block ↔ its coded bytes
+    .target(name: "Merging", dependencies: ["Tensors", yams], swiftSettings: house),  // recipe → plan → blocks
+    .target(name: "Lineage", dependencies: ["Objects", "Migrations", grdb], swiftSettings: house),  // facts in SQLite
+
+    // The one room where numbers and bytes meet, and its door.
+    .target(
+      name: "ModelStore",
+      dependencies: ["JSON", "Tensors", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", log, crypto, system],
+      swiftSettings: house),
+    .executableTarget(name: "Tool", dependencies: ["ModelStore", "JSON", arguments], swiftSettings: house),
+
+    .target(
+      name: "TestSupport", dependencies: ["JSON", "Tensors", "Objects", system], path: "Tests/TestSupport",
+      swiftSettings: house),
+    .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ObjectsTests", dependencies: ["Objects", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "ModelStoreTests", dependencies: ["ModelStore", "Checkpoints", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "HouseTests", dependencies: ["Migrations", crypto], swiftSettings: house),
+  ]
+)

@@ -1,0 +1,165 @@
+internal import Glibc
+internal import JSON
+
+/// One file of a checkpoint.
+package struct CheckpointFile: Sendable, Equatable {
+  /// From the folder on, with `/` between names.
+  package let path: String
+  package let size: Int
+  package let stamp: FileStamp
+  /// Present for safetensors files; every other file is opaque.
+  package let header: SafetensorsHeader?
+}
+
+/// A folder that holds a model, looked through and found fit to take.
+package struct CheckpointFolder: Sendable {
+  /// As given to `scan`.
+  package let path: String
+  /// Sorted by the bytes of their paths.
+  package let files: [CheckpointFile]
+  /// What is not part of the model, sorted: `.git`, `.cache/huggingface`, `.stemma` and empty folders. The paths of
+  /// folders end in `/`.
+  package let leftOut: [String]
+
+  /// Lists the files of a checkpoint, reads its safetensors headers and checks its shard indexes. Links are followed.
+  ///
+  /// - Throws: a `CheckpointError` for the first thing found wrong.
+  package static func scan(_ path: String) throws(CheckpointError) -> CheckpointFolder {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw errno == ENOENT || errno == ENOTDIR ? .folder(path: path, .missing) : .failed(path)
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw .folder(path: path, .notAFolder) }
+    var walk = FolderWalk(root: path)
+    try walk.enter("", status)
+    guard !walk.found.isEmpty else { throw .folder(path: path, .noFiles) }
+
+    let found = walk.found.sorted { $0.path.precedes($1.path) }
+    try requireSafetensors(found.map(\.path), in: path)
+    var files: [CheckpointFile] = []
+    for (name, stamp) in found {
+      let header = name.hasSuffix(".safetensors") ? try SafetensorsHeader.read(path.joined(name)) : nil
+      files.append(CheckpointFile(path: name, size: stamp.size, stamp: stamp, header: header))
+    }
+    try ShardSets(root: path, files: files).check()
+    return CheckpointFolder(path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) })
+  }
+
+  private static func requireSafetensors(_ names: [String], in path: String) throws(CheckpointError) {
+    if names.contains(where: { $0.hasSuffix(".safetensors") }) { return }
+    let pickle = names.first { name in
+      [".bin", ".pt", ".pth", ".ckpt", ".pkl"].contains { name.hasSuffix($0) } && !name.isTrainingState
+    }
+    throw .folder(path: path, pickle.map { .onlyPickles(example: $0) } ?? .noSafetensors)
+  }
+}
+
+/// The walk through a folder and those inside it.
+private struct FolderWalk {
+  let root: String
+  private(set) var found: [(path: String, stamp: FileStamp)] = []
+  private(set) var leftOut: [String] = []
+  /// The folders that are open now, outermost first, as device and inode.
+  private var open: [(UInt64, UInt64)] = []
+
+  init(root: String) {
+    self.root = root
+  }
+
+  /// Takes everything in the folder `relative` (empty for the root).
+  mutating func enter(_ relative: String, _ status: stat) throws(CheckpointError) {
+    let identity = (UInt64(status.st_dev), UInt64(status.st_ino))
+    guard !open.contains(where: { $0 == identity }) else {
+      throw .folder(path: root.joined(relative), .folderLoop)
+    }
+    open.append(identity)
+    var composed: [String: String] = [:]
+    let names = try names(in: relative)
+    for name in names {
+      if let other = composed.updateValue(name, forKey: name) {
+        throw .folder(path: root.joined(relative.joined(name)), .namesAlike(other: other))
+      }
+      try take(relative.joined(name), name)
+    }
+    if names.isEmpty, !relative.isEmpty { leftOut.append(relative + "/") }
+    open.removeLast()
+  }
+
+  private mutating func take(_ relative: String, _ name: String) throws(CheckpointError) {
+    let full = root.joined(relative)
+    var status = stat()
+    guard stat(full, &status) == 0 else {
+      let isDangling = errno == ENOENT
+      let isLoop = errno == ELOOP
+      if isDangling || isLoop { throw .folder(path: full, isLoop ? .folderLoop : .danglingLink) }
+      throw .failed(full)
+    }
+    let kind = status.st_mode & S_IFMT
+    if name == ".git" || name == ".stemma" || "/\(relative)".hasSuffix("/.cache/huggingface") {
+      leftOut.append(kind == S_IFDIR ? relative + "/" : relative)
+      return
+    }
+    switch kind {
+    case S_IFREG: found.append((relative, FileStamp(status)))
+    case S_IFDIR: try enter(relative, status)
+    case S_IFIFO: throw .folder(path: full, .specialFile(kind: "pipe"))
+    case S_IFSOCK: throw .folder(path: full, .specialFile(kind: "socket"))
+    default: throw .folder(path: full, .specialFile(kind: "device"))
+    }
+  }
+
+  /// The names in a folder, sorted by their bytes.
+  private func names(in relative: String) throws(CheckpointError) -> [String] {
+    let full = root.joined(relative)
+    guard let folder = opendir(full) else { throw .failed(full) }
+    defer { closedir(folder) }
+    let offset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 0
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(folder) else { break }
+      // The record may be shorter than `dirent`, so that its name is read in place.
+      let start = UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+      let bytes = UnsafeBufferPointer(start: start, count: strlen(start))
+      if bytes.elementsEqual(".".utf8) || bytes.elementsEqual("..".utf8) { continue }
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        throw .folder(path: full.joined(String(decoding: bytes, as: UTF8.self)), .nameNotUTF8)
+      }
+      guard !name.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+        throw .folder(path: full.joined(name), .nameWithControlCharacters)
+      }
+      names.append(name)
+    }
+    guard errno == 0 else { throw .failed(full) }
+    return names.sorted { $0.precedes($1) }
+  }
+}
+
+extension String {
+  /// By bytes, unlike `<`.
+  func precedes(_ other: String) -> Bool {
+    utf8.lexicographicallyPrecedes(other.utf8)
+  }
+
+  /// This folder's path and a path inside it; either may be empty.
+  func joined(_ inner: String) -> String {
+    if isEmpty || inner.isEmpty { return self + inner }
+    return hasSuffix("/") ? self + inner : self + "/" + inner
+  }
+
+  /// The part before the last `/`, empty where there is none.
+  var folder: String {
+    utf8.lastIndex(of: UInt8(ascii: "/")).map { String(self[..<$0]) } ?? ""
+  }
+
+  /// The part after the last `/`.
+  var lastName: Substring {
+    utf8.lastIndex(of: UInt8(ascii: "/")).map { self[utf8.index(after: $0)...] } ?? self[...]
+  }
+
+  /// True for pickles that trainers leave beside the weights.
+  fileprivate var isTrainingState: Bool {
+    ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.bin", "scheduler.pt"].contains(lastName)
+      || lastName.hasPrefix("rng_state") || lastName.hasPrefix("random_states")
+  }
+}

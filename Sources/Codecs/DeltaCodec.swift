@@ -1,0 +1,36 @@
+internal import CKernels
+
+/// The difference of a block from its base's block, in byte planes.
+///
+/// Floats are mapped to integers in the order of their values (the mapping of FM-Delta, NeurIPS 2024), so that the
+/// difference counts representable values between the two; it wraps, and is folded so that small differences of either
+/// sign leave the upper planes empty.
+enum DeltaCodec {
+  /// Nil where the planes do not fit `block.count` bytes or the block is no whole number of elements.
+  static func encode(
+    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    guard block.count % format.width == 0 else { return nil }
+    let planes = coder.scratch(block.count)
+    ck_delta_split(
+      block.baseAddress, base.baseAddress, planes.baseAddress, block.count / format.width, Int32(format.width),
+      format.isFloat ? 1 : 0)
+    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, zstd: coder.zstd, into: out)
+  }
+
+  static func decode(
+    _ coded: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat, coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) {
+    guard let base else { throw .missingBase }
+    guard base.count == out.count, out.count % format.width == 0 else {
+      throw .length(expected: out.count, found: base.count)
+    }
+    let planes = coder.scratch(out.count)
+    try PlaneTable.decode(coded, width: format.width, zstd: coder.zstd, into: planes)
+    ck_delta_join(
+      planes.baseAddress, base.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width),
+      format.isFloat ? 1 : 0)
+  }
+}

@@ -1,0 +1,27 @@
+internal import CKernels
+
+/// Byte planes of the elements themselves: exponents of weights share few values and compress, mantissas do not.
+///
+/// The transform is that of ZipNN (arXiv 2411.05239): floats rotate left by one bit, so that the top plane is the
+/// exponent.
+enum PlaneCodec {
+  /// Nil where the planes do not fit `block.count` bytes or the block is no whole number of elements.
+  static func encode(
+    _ block: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    guard block.count % format.width == 0 else { return nil }
+    let planes = coder.scratch(block.count)
+    ck_split(
+      block.baseAddress, planes.baseAddress, block.count / format.width, Int32(format.width), format.isFloat ? 1 : 0)
+    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, zstd: coder.zstd, into: out)
+  }
+
+  static func decode(
+    _ coded: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) {
+    guard out.count % format.width == 0 else { throw .length(expected: out.count, found: coded.count) }
+    let planes = coder.scratch(out.count)
+    try PlaneTable.decode(coded, width: format.width, zstd: coder.zstd, into: planes)
+    ck_join(planes.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width), format.isFloat ? 1 : 0)
+  }
+}

@@ -1,0 +1,66 @@
+internal import CZstd
+
+/// The coded form of byte planes: for each plane a mode byte and a length, then the planes' bodies.
+///
+/// Modes: 0 the bytes themselves, 1 one zstd frame, 2 one byte that fills the plane.
+enum PlaneTable {
+  private static let entryBytes = 5
+
+  /// Codes planes that lie one after another. Nil where the result would not be smaller than the planes.
+  static func encode(
+    _ planes: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts, into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    let length = planes.count / width
+    var at = width * entryBytes
+    for plane in 0..<width {
+      let bytes = UnsafeRawBufferPointer(rebasing: planes[plane * length..<(plane + 1) * length])
+      let room = planes.count - at
+      guard room > 0 else { return nil }
+      let mode: UInt8
+      let count: Int
+      if bytes.allSatisfy({ $0 == bytes[0] }) {
+        (mode, count) = (2, 1)
+        out[at] = bytes[0]
+      } else if let coded = zstd.compress(bytes, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
+        coded < length - length / 50
+      {
+        (mode, count) = (1, coded)
+      } else {
+        guard length <= room else { return nil }
+        (mode, count) = (0, length)
+        UnsafeMutableRawBufferPointer(rebasing: out[at..<at + length]).copyMemory(from: bytes)
+      }
+      out[plane * entryBytes] = mode
+      out.storeBytes(of: UInt32(count).littleEndian, toByteOffset: plane * entryBytes + 1, as: UInt32.self)
+      at += count
+    }
+    return at < planes.count ? at : nil
+  }
+
+  static func decode(
+    _ coded: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts, into planes: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) {
+    let length = planes.count / width
+    guard coded.count >= width * entryBytes else { throw .planeTable(reason: "cut short") }
+    var at = width * entryBytes
+    for plane in 0..<width {
+      let mode = coded[plane * entryBytes]
+      let count = Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: plane * entryBytes + 1, as: UInt32.self)))
+      guard count <= coded.count - at else { throw .planeTable(reason: "plane \(plane) runs past the block") }
+      let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
+      let target = UnsafeMutableRawBufferPointer(rebasing: planes[plane * length..<(plane + 1) * length])
+      switch mode {
+      case 0:
+        guard count == length else { throw .length(expected: length, found: count) }
+        target.copyMemory(from: body)
+      case 1: try zstd.decompress(body, into: target, plane: plane)
+      case 2:
+        guard count == 1 else { throw .length(expected: 1, found: count) }
+        target.initializeMemory(as: UInt8.self, repeating: body[0])
+      default: throw .planeTable(reason: "unknown mode \(mode)")
+      }
+      at += count
+    }
+    guard at == coded.count else { throw .planeTable(reason: "\(coded.count - at) bytes left over") }
+  }
+}

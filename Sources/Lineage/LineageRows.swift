@@ -1,0 +1,193 @@
+package import Objects
+
+/// One pack on record.
+package struct PackRow: Sendable, Equatable {
+  package let id: Int64
+  package let digest: Digest
+  /// The size of the pack's file in bytes.
+  package let bytes: Int
+}
+
+/// An object to be recorded: where its frame lies, and what it is a delta against.
+package struct NewObject: Sendable, Equatable {
+  package var digest: Digest
+  /// The id that `Publication.insertPack` gave.
+  package var pack: Int64
+  /// Where the frame starts in the pack, in bytes.
+  package var offset: Int
+  /// The size of the frame in bytes.
+  package var length: Int
+  /// The size of the object when decoded, in bytes.
+  package var rawBytes: Int
+  package var base: Digest?
+
+  package init(digest: Digest, pack: Int64, offset: Int, length: Int, rawBytes: Int, base: Digest? = nil) {
+    self.digest = digest
+    self.pack = pack
+    self.offset = offset
+    self.length = length
+    self.rawBytes = rawBytes
+    self.base = base
+  }
+}
+
+/// An object on record.
+package struct ObjectRow: Sendable, Equatable {
+  package let digest: Digest
+  package let pack: Int64
+  package let packDigest: Digest
+  /// Where the frame starts in the pack, in bytes.
+  package let offset: Int
+  /// The size of the frame in bytes.
+  package let length: Int
+  /// The size of the object when decoded, in bytes.
+  package let rawBytes: Int
+  package let base: Digest?
+  /// The number of bases that must be read to decode it: 0 for an object that stands alone.
+  package let depth: Int
+}
+
+/// Whether a model's bytes are here.
+package enum ModelState: String, Sendable, CaseIterable {
+  /// Every object is in a pack.
+  case stored
+  /// Bytes are computed from a recipe and its inputs.
+  case virtual
+  /// Known by name only: its bytes were removed or never came.
+  case absent
+}
+
+/// A model on record.
+package struct ModelRow: Sendable, Equatable {
+  package var id: Digest
+  package var weightsID: Digest
+  package var state: ModelState
+  package var tensors: Int
+  /// The sum of its files' sizes in bytes.
+  package var bytes: Int
+  /// When it was first recorded, in the order of `LineageDatabase.reserveSequence`.
+  package var sequence: Int
+
+  package init(id: Digest, weightsID: Digest, state: ModelState, tensors: Int, bytes: Int, sequence: Int) {
+    self.id = id
+    self.weightsID = weightsID
+    self.state = state
+    self.tensors = tensors
+    self.bytes = bytes
+    self.sequence = sequence
+  }
+}
+
+/// A model with the names it has now, in alphabetical order.
+package struct NamedModel: Sendable, Equatable {
+  package let model: ModelRow
+  package let names: [String]
+}
+
+/// How a model was made.
+package enum DerivationKind: String, Sendable {
+  case `import`
+  case merge
+}
+
+/// One input of a derivation.
+package struct ParentRow: Sendable, Equatable {
+  /// For example `base` or `input`.
+  package var role: String
+  /// A model id; the model may be gone.
+  package var parent: Digest
+  package var coefficient: Double?
+  /// True when the parent was declared by the user but nothing stored depends on it.
+  package var claimed: Bool
+
+  package init(role: String, parent: Digest, coefficient: Double? = nil, claimed: Bool = false) {
+    self.role = role
+    self.parent = parent
+    self.coefficient = coefficient
+    self.claimed = claimed
+  }
+}
+
+/// A derivation document on record, with its parents in order.
+package struct DerivationRow: Sendable, Equatable {
+  package var digest: Digest
+  package var model: Digest
+  package var kind: DerivationKind
+  /// UTC, as the document says it.
+  package var madeAt: String
+  package var madeBy: String
+  /// The program and version that made it.
+  package var tool: String
+  package var recipe: Digest?
+  package var sequence: Int
+  package var parents: [ParentRow]
+
+  package init(
+    digest: Digest, model: Digest, kind: DerivationKind, madeAt: String, madeBy: String, tool: String,
+    recipe: Digest? = nil, sequence: Int, parents: [ParentRow] = []
+  ) {
+    self.digest = digest
+    self.model = model
+    self.kind = kind
+    self.madeAt = madeAt
+    self.madeBy = madeBy
+    self.tool = tool
+    self.recipe = recipe
+    self.sequence = sequence
+    self.parents = parents
+  }
+}
+
+/// A name given to a model or, when `model` is nil, taken away.
+package struct NameEvent: Sendable, Equatable {
+  package var sequence: Int
+  package var name: String
+  package var model: Digest?
+  /// UTC, as the document says it.
+  package var madeAt: String
+  package var madeBy: String
+  /// The digest of the name event's document.
+  package var document: Digest
+
+  package init(sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String, document: Digest) {
+    self.sequence = sequence
+    self.name = name
+    self.model = model
+    self.madeAt = madeAt
+    self.madeBy = madeBy
+    self.document = document
+  }
+}
+
+/// A name in its exact spelling and the model it means now.
+package struct NameRow: Sendable, Equatable {
+  package let name: String
+  package let model: Digest
+  package let sequence: Int
+}
+
+/// The sampled elements of a model, for finding the nearest base.
+package struct SketchRow: Sendable, Equatable {
+  package let model: Digest
+  package let sketch: [UInt8]
+}
+
+/// How much is on record. Sizes are in bytes.
+package struct LineageCounts: Sendable, Equatable {
+  package var storedModels = 0
+  package var virtualModels = 0
+  package var absentModels = 0
+  package var derivations = 0
+  package var names = 0
+  package var packs = 0
+  /// The sum of the packs' file sizes.
+  package var packBytes = 0
+  package var objects = 0
+  package var deltas = 0
+  /// The sum of the frames' sizes.
+  package var frameBytes = 0
+  /// The sum of the objects' decoded sizes.
+  package var rawBytes = 0
+  /// The longest base chain.
+  package var deepest = 0
+}

@@ -1,0 +1,67 @@
+internal import GRDB
+package import Objects
+
+extension Publication {
+  /// Records a pack that is durable on disk, or finds it; its id.
+  ///
+  /// - Parameter bytes: the size of its file.
+  package func insertPack(_ digest: Digest, bytes: Int) throws -> Int64 {
+    try connection.run("INSERT OR IGNORE INTO packs (digest, bytes) VALUES (?, ?)", [digest.blob, bytes])
+    let id = try connection.one("SELECT id FROM packs WHERE digest = ?", [digest.blob]) { try $0.int(0) }
+    guard let id else { throw LineageError.corrupt(detail: "pack \(digest.short) that cannot be recorded") }
+    return Int64(id)
+  }
+
+  /// Records an object after proving that its base chain is on record, ends, and has at most `depthLimit` steps.
+  ///
+  /// - Returns: false when the digest was on record already; that row stays as it is.
+  /// - Throws: `.missingBase`, `.cycle`, `.depthExceeded`.
+  @discardableResult
+  package func insertObject(_ object: NewObject, depthLimit: Int) throws -> Bool {
+    guard case .none = try base(of: object.digest) else { return false }
+    let depth = try provenDepth(of: object, limit: depthLimit)
+    let values: [Connection.Value] = [
+      object.digest.blob, object.pack, object.offset, object.length, object.rawBytes, object.base?.blob, depth,
+    ]
+    try connection.run(
+      """
+      INSERT INTO objects (digest, pack, offset, length, raw_bytes, base, depth) VALUES (?, ?, ?, ?, ?, ?, ?)
+      """, values)
+    return true
+  }
+
+  /// Drops object rows; their frames become garbage. A base may go only with all of its deltas.
+  ///
+  /// - Throws: `.dangling` from `publish` when a delta stays behind.
+  package func deleteObjects(_ digests: some Sequence<Digest>) throws {
+    for digest in digests { try connection.run("DELETE FROM objects WHERE digest = ?", [digest.blob]) }
+  }
+
+  /// Drops packs.
+  ///
+  /// - Throws: `.dangling` when one still holds an object on record.
+  package func deletePacks(_ ids: some Sequence<Int64>) throws {
+    for id in ids { try connection.run("DELETE FROM packs WHERE id = ?", [id]) }
+  }
+
+  /// The steps from an object down to one that stands alone, walked and not believed.
+  private func provenDepth(of object: NewObject, limit: Int) throws -> Int {
+    var depth = 0
+    var next = object.base
+    while let step = next {
+      depth += 1
+      if step == object.digest { throw LineageError.cycle(object: object.digest) }
+      if depth > limit { throw LineageError.depthExceeded(object: object.digest, limit: limit) }
+      guard case .some(let base) = try base(of: step) else {
+        throw LineageError.missingBase(object: object.digest, base: step)
+      }
+      next = base
+    }
+    return depth
+  }
+
+  /// The base of an object, which may be none; nothing when the object is not on record.
+  private func base(of digest: Digest) throws -> Digest?? {
+    try connection.one("SELECT base FROM objects WHERE digest = ?", [digest.blob]) { try $0.optionalDigest(0) }
+  }
+}

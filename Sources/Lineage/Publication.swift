@@ -1,0 +1,76 @@
+internal import Foundation
+internal import GRDB
+package import Objects
+
+/// One write transaction under way; good only inside `LineageDatabase.publish`. Reads see what it has written.
+package struct Publication: LineageReading {
+  let connection: Connection
+
+  package func withConnection<T>(_ body: (Connection) throws -> T) throws -> T { try body(connection) }
+
+  /// Records a model, or more about one on record: `absent` may become `virtual` or `stored`, `virtual` may become
+  /// `stored`, never the other way; a sketch stays once given; `sequence` is the lowest ever given.
+  package func insertModel(_ model: ModelRow, sketch: [UInt8]? = nil) throws {
+    let sql = """
+      INSERT INTO models (id, weights_id, state, tensors, bytes, sequence, sketch) VALUES (?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET
+        weights_id = iif(state = 'absent', excluded.weights_id, weights_id),
+        tensors = iif(state = 'absent', excluded.tensors, tensors),
+        bytes = iif(state = 'absent', excluded.bytes, bytes),
+        state = iif(state = 'stored' OR excluded.state = 'absent', state, excluded.state),
+        sequence = min(sequence, excluded.sequence), sketch = coalesce(excluded.sketch, sketch)
+      """
+    let values: [Connection.Value] = [
+      model.id.blob, model.weightsID.blob, model.state.rawValue, model.tensors, model.bytes, model.sequence,
+      sketch.map { Data($0) },
+    ]
+    try connection.run(sql, values)
+    try keepCounter(above: model.sequence)
+  }
+
+  /// Says where a model's bytes are now; unlike `insertModel` this may go down, as after `remove`.
+  package func setState(_ model: Digest, _ state: ModelState) throws {
+    let changed = try connection.run("UPDATE models SET state = ? WHERE id = ?", [state.rawValue, model.blob])
+    guard changed == 1 else { throw LineageError.unknownModel(model) }
+  }
+
+  /// Records a derivation of a model on record; false when it was there already.
+  @discardableResult
+  package func insertDerivation(_ derivation: DerivationRow) throws -> Bool {
+    let known = try connection.count(
+      "SELECT count(*) FROM derivations WHERE digest = ?", [derivation.digest.blob])
+    guard known == 0 else { return false }
+    guard try model(derivation.model) != nil else { throw LineageError.unknownModel(derivation.model) }
+    let values: [Connection.Value] = [
+      derivation.digest.blob, derivation.model.blob, derivation.kind.rawValue, derivation.madeAt, derivation.madeBy,
+      derivation.tool, derivation.recipe?.blob, derivation.sequence,
+    ]
+    try connection.run(
+      """
+      INSERT INTO derivations (digest, model, kind, made_at, made_by, tool, recipe, sequence)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      """, values)
+    for (position, parent) in derivation.parents.enumerated() {
+      let values: [Connection.Value] = [
+        derivation.digest.blob, position, parent.role, parent.parent.blob, parent.coefficient, parent.claimed ? 1 : 0,
+      ]
+      try connection.run(
+        "INSERT INTO parents (derivation, position, role, parent, coefficient, claimed) VALUES (?, ?, ?, ?, ?, ?)",
+        values)
+    }
+    try keepCounter(above: derivation.sequence)
+    return true
+  }
+
+  /// Drops models with their derivations.
+  ///
+  /// - Throws: `.dangling` when one still has a name.
+  package func deleteModels(_ models: some Sequence<Digest>) throws {
+    for model in models { try connection.run("DELETE FROM models WHERE id = ?", [model.blob]) }
+  }
+
+  /// Keeps the numbers still to be handed out above those that rebuilt documents carry.
+  func keepCounter(above sequence: Int) throws {
+    try connection.run("UPDATE counter SET next = ? WHERE next <= ?", [sequence + 1, sequence])
+  }
+}

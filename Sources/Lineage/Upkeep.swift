@@ -1,0 +1,60 @@
+internal import GRDB
+internal import Glibc
+
+extension LineageDatabase {
+  /// Copies the database, as one transaction sees it, to a new file; durable when this returns.
+  ///
+  /// - Throws: `.io` when the file is there already or cannot be written, `.diskFull`.
+  package func backup(to target: String) throws {
+    guard access(target, F_OK) != 0 else {
+      throw LineageError.io(code: Int(EEXIST), detail: "\(target) is there already")
+    }
+    try translatingErrors {
+      try store.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [target]) }
+    }
+    // VACUUM INTO leaves the new file unsynced.
+    let file = Glibc.open(target, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw LineageError.io(code: Int(errno), detail: "cannot reopen \(target)") }
+    defer { _ = Glibc.close(file) }
+    guard fsync(file) == 0 else { throw LineageError.io(code: Int(errno), detail: "cannot sync \(target)") }
+  }
+
+  /// What is wrong with the database, a line each; none when it is sound. Reads the whole file.
+  package func integrityCheck() throws -> [String] {
+    try withConnection { connection in
+      var faults = try connection.all("PRAGMA integrity_check") { try $0.text(0) }.filter { $0 != "ok" }
+      faults += try connection.all("PRAGMA foreign_key_check") { row in
+        "table \(try row.text(0)): a row that names something not in table \(try row.text(2))"
+      }
+      for (fault, query) in rules {
+        let rows = try connection.count(query)
+        if rows > 0 { faults.append("\(fault): \(rows)") }
+      }
+      return faults
+    }
+  }
+}
+
+/// What SQLite's own constraints cannot say: the fault and the query that counts it.
+private let rules: [(fault: String, query: String)] = [
+  (
+    "objects whose depth is not one more than their base's",
+    "SELECT count(*) FROM objects o JOIN objects b ON b.digest = o.base WHERE o.depth <> b.depth + 1"
+  ),
+  (
+    "names that are not what their newest event says",
+    """
+    SELECT count(*) FROM names n LEFT JOIN name_events e ON e.sequence = n.sequence
+    WHERE e.model IS NOT n.model OR e.name IS NOT n.name OR EXISTS (
+      SELECT 1 FROM name_events l WHERE l.name = n.name COLLATE NOCASE AND l.sequence > n.sequence)
+    """
+  ),
+  (
+    "sequence numbers that would be handed out again",
+    """
+    SELECT count(*) FROM counter WHERE next <= max(
+      (SELECT coalesce(max(sequence), 0) FROM derivations), (SELECT coalesce(max(sequence), 0) FROM name_events),
+      (SELECT coalesce(max(sequence), 0) FROM models))
+    """
+  ),
+]

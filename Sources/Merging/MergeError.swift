@@ -1,0 +1,106 @@
+package import Tensors
+
+/// Every way a merge can be refused. Lines are those of the recipe text, from 1; nil where YAML gave none.
+package enum MergeError: Error, Equatable {
+  // Reading the recipe.
+  case invalidYAML(line: Int?, problem: String)
+  case unknownKey(String, place: String, line: Int?, suggestion: String?)
+  case missingKey(String, place: String, line: Int?)
+  case wrongType(String, expected: String, found: String, line: Int?)
+  case unknownMethod(String, line: Int?, suggestion: String?)
+  case unknownDType(String, line: Int?)
+  case unsupported(feature: String, line: Int?)
+  case repeatedModel(String, line: Int?)
+  case unknownParameter(String, method: String, line: Int?, suggestion: String?)
+  case globalParameterOnModel(String, model: String, line: Int?)
+  case uselessParameter(String, method: String, line: Int?)
+  case missingBase(method: String)
+
+  // Planning.
+  case unknownArithmetic(String)
+  case missingInput(String)
+  case repeatedTensor(String, model: String)
+  case missingTensor(String, lacking: String, having: String)
+  case shapeMismatch(tensor: String, first: String, firstShape: Shape, second: String, secondShape: Shape)
+  case dtypeMismatch(tensor: String, first: String, firstDType: DType, second: String, secondDType: DType)
+  case shapeTooLarge(tensor: String, shape: Shape, dtype: DType)
+  case missingParameter(String, model: String?, tensor: String)
+  case weightsSumToZero(tensor: String, weights: [Double])
+
+  // Planning where digests are known, else running.
+  case contentMismatch(tensor: String, first: String, second: String, dtype: DType)
+}
+
+extension MergeError: CustomStringConvertible {
+  /// One line: what is wrong, what was expected, what was found.
+  package var description: String {
+    switch self {
+    case .invalidYAML, .unknownKey, .missingKey, .wrongType, .unknownMethod, .unknownDType, .unsupported,
+      .repeatedModel, .unknownParameter, .globalParameterOnModel, .uselessParameter, .missingBase:
+      recipeDescription
+    default:
+      planDescription
+    }
+  }
+
+  private var recipeDescription: String {
+    switch self {
+    case .invalidYAML(let line, let problem):
+      "the recipe is not valid YAML\(at(line)): \(problem)"
+    case .unknownKey(let key, let place, let line, let suggestion):
+      "unknown key '\(key)' in \(place)\(at(line))\(meant(suggestion))"
+    case .missingKey(let key, let place, let line):
+      "\(place) needs the key '\(key)'\(at(line))"
+    case .wrongType(let name, let expected, let found, let line):
+      "'\(name)'\(at(line)) must be \(expected), found \(found)"
+    case .unknownMethod(let name, let line, let suggestion):
+      "unknown merge method '\(name)'\(at(line))\(meant(suggestion))"
+    case .unknownDType(let name, let line):
+      "unknown dtype '\(name)'\(at(line)), expected bfloat16, float16, float32 or float64"
+    case .unsupported(let feature, let line):
+      "\(feature) is not supported yet\(at(line))"
+    case .repeatedModel(let model, let line):
+      "model '\(model)' is listed twice\(at(line))"
+    case .unknownParameter(let name, let method, let line, let suggestion):
+      "method \(method) has no parameter '\(name)'\(at(line))\(meant(suggestion))"
+    case .globalParameterOnModel(let name, let model, let line):
+      "parameter '\(name)'\(at(line)) belongs to the whole merge, found under model '\(model)'"
+    case .uselessParameter(let name, let method, let line):
+      "parameter '\(name)'\(at(line)) has no effect on method \(method), which does not prune"
+    case .missingBase(let method):
+      "method \(method) needs a base_model"
+    default: ""
+    }
+  }
+
+  private var planDescription: String {
+    switch self {
+    case .unknownArithmetic(let name):
+      "unknown arithmetic '\(name)', expected exact-1"
+    case .missingInput(let model):
+      "no tensors were given for model '\(model)'"
+    case .repeatedTensor(let tensor, let model):
+      "tensor '\(tensor)' appears twice in model '\(model)'"
+    case .missingTensor(let tensor, let lacking, let having):
+      "tensor '\(tensor)' is in model '\(having)' but not in model '\(lacking)'"
+    case .shapeMismatch(let tensor, let first, let firstShape, let second, let secondShape):
+      "tensor '\(tensor)' has shape \(firstShape) in model '\(first)' but \(secondShape) in model '\(second)'"
+    case .dtypeMismatch(let tensor, let first, let firstDType, let second, let secondDType):
+      "tensor '\(tensor)' is \(firstDType.rawValue) in model '\(first)' but \(secondDType.rawValue) in model "
+        + "'\(second)'; only F16, BF16, F32 and F64 mix"
+    case .shapeTooLarge(let tensor, let shape, let dtype):
+      "tensor '\(tensor)' of shape \(shape) and dtype \(dtype.rawValue) has no size in whole bytes below 2^63"
+    case .missingParameter(let name, let model, let tensor):
+      "missing required parameter '\(name)'\(model.map { " of model '\($0)'" } ?? "") for tensor '\(tensor)'"
+    case .weightsSumToZero(let tensor, let weights):
+      "the weights \(weights) of tensor '\(tensor)' sum to zero and cannot be normalized"
+    case .contentMismatch(let tensor, let first, let second, let dtype):
+      "tensor '\(tensor)' of dtype \(dtype.rawValue) differs between model '\(first)' and model '\(second)'; "
+        + "only F16, BF16, F32 and F64 tensors are merged, others must be equal"
+    default: ""
+    }
+  }
+
+  private func at(_ line: Int?) -> String { line.map { " (line \($0))" } ?? "" }
+  private func meant(_ suggestion: String?) -> String { suggestion.map { ", did you mean '\($0)'?" } ?? "" }
+}

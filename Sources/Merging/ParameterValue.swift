@@ -1,0 +1,96 @@
+/// What a recipe says about one parameter: one value, a gradient over the layers, or values by tensor name.
+package indirect enum ParameterValue: Sendable, Equatable {
+  case number(Double)
+  case flag(Bool)
+  /// Numbers spread evenly over the layers, first to last; at least one.
+  case gradient([Double])
+  /// Flags spread over the layers; a layer takes the one at or before its position.
+  case steps([Bool])
+  /// The first entry whose filter fits the tensor's name holds; none may fit.
+  case filtered([Conditional])
+
+  package struct Conditional: Sendable, Equatable {
+    /// A substring of the tensor's name; nil fits every tensor.
+    package let filter: String?
+    package let value: ParameterValue
+  }
+
+  /// The number for a tensor; nil where no filter fits.
+  func number(for tensor: TensorPlace) -> Double? {
+    switch self {
+    case .number(let value): value
+    case .gradient(let values): Self.interpolate(values, at: tensor.position)
+    case .filtered(let entries): entries.first { tensor.matches($0.filter) }?.value.number(for: tensor)
+    case .flag, .steps: nil
+    }
+  }
+
+  /// The flag for a tensor; nil where no filter fits.
+  func flag(for tensor: TensorPlace) -> Bool? {
+    switch self {
+    case .flag(let value): value
+    case .steps(let values): values[Int(tensor.position * Double(values.count - 1))]
+    case .filtered(let entries): entries.first { tensor.matches($0.filter) }?.value.flag(for: tensor)
+    case .number, .gradient: nil
+    }
+  }
+
+  private static func interpolate(_ values: [Double], at position: Double) -> Double {
+    let place = position * Double(values.count - 1)
+    let index = Int(place)
+    guard index + 1 < values.count else { return values[values.count - 1] }
+    let fraction = place - Double(index)
+    return (1 - fraction) * values[index] + fraction * values[index + 1]
+  }
+}
+
+/// A tensor as parameters see it: its name and how deep it lies.
+struct TensorPlace {
+  let name: String
+  /// 0 for the first layer and for tensors outside layers, 1 for the last or only layer.
+  let position: Double
+
+  func matches(_ filter: String?) -> Bool {
+    guard let filter else { return true }
+    return filter == "*" || Self.contains(Array(name.utf8), Array(filter.utf8))
+  }
+
+  private static func contains(_ text: [UInt8], _ part: [UInt8]) -> Bool {
+    guard part.count <= text.count else { return false }
+    return (0...(text.count - part.count)).contains { text[$0..<($0 + part.count)].elementsEqual(part) }
+  }
+}
+
+/// The layer stacks of a model, read from tensor names such as `model.layers.12.mlp.up_proj.weight`.
+struct LayerStacks {
+  private var counts: [String: Int] = [:]
+
+  init(names: some Sequence<String>) {
+    for name in names {
+      guard let (stack, index) = Self.layer(of: name) else { continue }
+      counts[stack] = max(counts[stack] ?? 0, index + 1)
+    }
+  }
+
+  /// The tensor's place: index / (layers - 1) within its own stack.
+  func place(of name: String) -> TensorPlace {
+    guard let (stack, index) = Self.layer(of: name), let count = counts[stack] else {
+      return TensorPlace(name: name, position: 0)
+    }
+    return TensorPlace(name: name, position: count == 1 ? 1 : Double(index) / Double(count - 1))
+  }
+
+  private static let markers: Set<Substring> = ["layers", "layer", "h", "blocks", "block"]
+
+  /// The text up to the layer number and the number, at the first marker that a number follows.
+  private static func layer(of name: String) -> (stack: String, index: Int)? {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    for at in parts.indices.dropLast() where markers.contains(parts[at]) {
+      let digits = parts[at + 1]
+      guard (1...6).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }) else { continue }
+      guard let index = Int(digits) else { continue }
+      return (parts[...at].joined(separator: "."), index)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,146 @@
+internal import Tensors
+internal import Yams
+
+/// Walks the YAML nodes of a recipe; every error knows its line.
+struct RecipeReader {
+  private let top: [String: Entry]
+
+  init(_ text: String) throws(MergeError) {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch {
+      throw Self.translate(error)
+    }
+    guard let root else { throw .missingKey("merge_method", place: "the recipe", line: nil) }
+    top = try YAML.entries(
+      of: root, name: "the recipe", known: ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype"],
+      unsupported: ["slices", "modules", "tokenizer_source", "tokenizer", "chat_template", "name"])
+  }
+
+  func method() throws(MergeError) -> MergeMethod {
+    guard let entry = top["merge_method"] else {
+      throw .missingKey("merge_method", place: "the recipe", line: nil)
+    }
+    let name = try YAML.text(entry.value, "merge_method")
+    if let method = MergeMethod(rawValue: name) { return method }
+    if MergeMethod.planned.contains(name) { throw .unsupported(feature: "merge method \(name)", line: entry.line) }
+    let all = MergeMethod.allCases.map(\.rawValue) + MergeMethod.planned
+    throw .unknownMethod(name, line: entry.line, suggestion: Spelling.nearest(to: name, among: all))
+  }
+
+  func base() throws(MergeError) -> String? {
+    guard let entry = top["base_model"] else { return nil }
+    return try reference(entry.value, "base_model")
+  }
+
+  func dtype(_ key: String) throws(MergeError) -> DType? {
+    guard let entry = top[key] else { return nil }
+    let name = try YAML.text(entry.value, key)
+    switch name.hasPrefix("torch.") ? String(name.dropFirst(6)) : name {
+    case "bfloat16": return .bf16
+    case "float16": return .f16
+    case "float32": return .f32
+    case "float64": return .f64
+    default: throw .unknownDType(name, line: entry.line)
+    }
+  }
+
+  func models(_ method: MergeMethod) throws(MergeError) -> [Recipe.Model] {
+    guard let entry = top["models"] else { throw .missingKey("models", place: "the recipe", line: nil) }
+    guard case .sequence(let list) = entry.value, !list.isEmpty else {
+      throw YAML.wrongType("models", "a list of models", entry.value)
+    }
+    var models: [Recipe.Model] = []
+    for node in list {
+      let fields = try YAML.entries(of: node, name: "an entry of models", known: ["model", "parameters"])
+      guard let name = fields["model"] else {
+        throw .missingKey("model", place: "an entry of models", line: node.mark?.line)
+      }
+      let reference = try reference(name.value, "model")
+      if models.contains(where: { $0.reference == reference }) {
+        throw .repeatedModel(reference, line: name.value.mark?.line)
+      }
+      let parameters = try ParameterReader(method: method, model: reference).read(fields["parameters"])
+      models.append(Recipe.Model(reference: reference, parameters: parameters))
+    }
+    return models
+  }
+
+  func globalParameters(_ method: MergeMethod) throws(MergeError) -> [String: ParameterValue] {
+    try ParameterReader(method: method, model: nil).read(top["parameters"])
+  }
+
+  private func reference(_ node: Node, _ key: String) throws(MergeError) -> String {
+    if case .mapping = node { throw .unsupported(feature: "a mapping as model reference", line: node.mark?.line) }
+    let name = try YAML.text(node, key)
+    if name.utf8.contains(UInt8(ascii: "+")) {
+      throw .unsupported(feature: "an adapter on a model ('\(name)')", line: node.mark?.line)
+    }
+    return name
+  }
+
+  private static func translate(_ error: any Error) -> MergeError {
+    switch error as? YamlError {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      .invalidYAML(line: mark.line, problem: problem)
+    case .reader(let problem, _, _, _): .invalidYAML(line: nil, problem: problem)
+    case .duplicatedKeysInMapping(let keys, let context):
+      .invalidYAML(line: context.mark.line, problem: "repeated key \(keys.joined(separator: ", "))")
+    default: .invalidYAML(line: nil, problem: "\(error)")
+    }
+  }
+}
+
+/// A key's value and the key's line.
+struct Entry {
+  let value: Node
+  let line: Int?
+}
+
+/// Typed access to YAML nodes.
+enum YAML {
+  /// The entries of a mapping by key. Empty (null) values count as absent.
+  static func entries(
+    of node: Node, name: String, known: [String], unsupported: [String] = []
+  ) throws(MergeError) -> [String: Entry] {
+    guard case .mapping(let mapping) = node else { throw wrongType(name, "a mapping", node) }
+    var entries: [String: Entry] = [:]
+    for (key, value) in mapping {
+      let line = key.mark?.line
+      guard case .scalar(let scalar) = key else { throw wrongType("a key of \(name)", "text", key) }
+      let text = scalar.string
+      if unsupported.contains(text) {
+        if isNull(value) { continue }
+        throw .unsupported(feature: "'\(text)'", line: line)
+      }
+      guard known.contains(text) else {
+        throw .unknownKey(text, place: name, line: line, suggestion: Spelling.nearest(to: text, among: known))
+      }
+      if !isNull(value) { entries[text] = Entry(value: value, line: line) }
+    }
+    return entries
+  }
+
+  /// The text of a scalar that is not empty.
+  static func text(_ node: Node, _ name: String) throws(MergeError) -> String {
+    guard case .scalar(let scalar) = node, !scalar.string.isEmpty, !isNull(node) else {
+      throw wrongType(name, "text", node)
+    }
+    return scalar.string
+  }
+
+  static func isNull(_ node: Node) -> Bool { node.tag == Tag(.null) }
+
+  static func wrongType(_ name: String, _ expected: String, _ node: Node) -> MergeError {
+    let found =
+      switch node {
+      case .scalar(let scalar): isNull(node) ? "nothing" : "'\(scalar.string)'"
+      case .mapping: "a mapping"
+      case .sequence(let list): list.isEmpty ? "an empty list" : "a list"
+      case .alias: "an alias"
+      }
+    return .wrongType(name, expected: expected, found: found, line: node.mark?.line)
+  }
+}

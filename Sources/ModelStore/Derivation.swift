@@ -1,0 +1,132 @@
+import JSON
+import Objects
+
+/// How a model was made: the content of a derivation document.
+struct Derivation: Sendable {
+  /// A model that this one was made from, or is said to be made from.
+  struct Parent: Sendable, Equatable {
+    let role: String
+    let model: Digest
+    let coefficient: Double?
+    /// Declared, but the bytes do not rest on it.
+    let claimed: Bool
+    /// What the recipe called it; nil for imports.
+    let reference: String?
+  }
+
+  let kind: String
+  let model: Digest
+  let sequence: Int
+  let madeAt: String
+  let madeBy: String
+  let tool: String
+  let parents: [Parent]
+  /// Imports: sampled elements, for finding bases.
+  var sketch: Sketch?
+  /// Merges.
+  var recipe: Digest?
+  var method: String?
+  var arithmetic: String?
+  /// SHA-256 of the plan's text: proves that the plan made again from the recipe is the one that was run.
+  var plan: Digest?
+
+  var document: Document {
+    var members: [JSONValue.Member] = [
+      .init("type", "derivation"), .init("version", 1), .init("kind", .string(kind)),
+      .init("model", .string(model.hex)), .init("sequence", .integer(sequence)), .init("made_at", .string(madeAt)),
+      .init("made_by", .string(madeBy)), .init("tool", .string(tool)),
+      .init(
+        "parents",
+        .array(
+          parents.map { parent in
+            var fields: [JSONValue.Member] = [
+              .init("role", .string(parent.role)), .init("model", .string(parent.model.hex)),
+            ]
+            if let coefficient = parent.coefficient { fields.append(.init("coefficient", .number(coefficient))) }
+            if parent.claimed { fields.append(.init("claimed", true)) }
+            if let reference = parent.reference { fields.append(.init("reference", .string(reference))) }
+            return .object(fields)
+          })),
+    ]
+    if let sketch { members.append(.init("sketch", .string(sketch.text))) }
+    if let recipe { members.append(.init("recipe", .string(recipe.hex))) }
+    if let method { members.append(.init("method", .string(method))) }
+    if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
+    if let plan { members.append(.init("plan", .string(plan.hex))) }
+    return Document(.object(members))
+  }
+
+  init(
+    kind: String, model: Digest, sequence: Int, madeAt: String, madeBy: String, tool: String, parents: [Parent]
+  ) {
+    self.kind = kind
+    self.model = model
+    self.sequence = sequence
+    self.madeAt = madeAt
+    self.madeBy = madeBy
+    self.tool = tool
+    self.parents = parents
+  }
+
+  /// Reads a derivation document.
+  init(_ document: Document) throws(ObjectsError) {
+    let value = document.value
+    func wrong(_ reason: String) -> ObjectsError { .documentContent(document: document.digest, reason: reason) }
+    guard value["type"]?.text == "derivation", let kind = value["kind"]?.text,
+      let model = value["model"]?.text.flatMap({ Digest(hex: $0) }), let sequence = value["sequence"]?.int,
+      let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text, let tool = value["tool"]?.text,
+      let list = value["parents"]?.elements
+    else { throw wrong("not a derivation") }
+    var parents: [Parent] = []
+    for entry in list {
+      guard let role = entry["role"]?.text, let parent = entry["model"]?.text.flatMap({ Digest(hex: $0) }) else {
+        throw wrong("a parent without role or model")
+      }
+      parents.append(
+        Parent(
+          role: role, model: parent, coefficient: entry["coefficient"]?.double,
+          claimed: entry["claimed"]?.truth ?? false, reference: entry["reference"]?.text))
+    }
+    self.init(
+      kind: kind, model: model, sequence: sequence, madeAt: madeAt, madeBy: madeBy, tool: tool, parents: parents)
+    sketch = value["sketch"]?.text.flatMap(Sketch.init(text:))
+    recipe = value["recipe"]?.text.flatMap { Digest(hex: $0) }
+    method = value["method"]?.text
+    arithmetic = value["arithmetic"]?.text
+    plan = value["plan"]?.text.flatMap { Digest(hex: $0) }
+  }
+}
+
+/// The content of a name-event document: a name given to a model, or taken away.
+struct NameRecord: Sendable {
+  let sequence: Int
+  let name: String
+  let model: Digest?
+  let madeAt: String
+  let madeBy: String
+
+  var document: Document {
+    Document([
+      "type": "name", "version": 1, "sequence": .integer(sequence), "name": .string(name),
+      "model": model.map { .string($0.hex) } ?? .null, "made_at": .string(madeAt), "made_by": .string(madeBy),
+    ])
+  }
+
+  init(sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String) {
+    self.sequence = sequence
+    self.name = name
+    self.model = model
+    self.madeAt = madeAt
+    self.madeBy = madeBy
+  }
+
+  init(_ document: Document) throws(ObjectsError) {
+    let value = document.value
+    guard let sequence = value["sequence"]?.int, let name = value["name"]?.text, let madeAt = value["made_at"]?.text,
+      let madeBy = value["made_by"]?.text
+    else { throw .documentContent(document: document.digest, reason: "not a name event") }
+    self.init(
+      sequence: sequence, name: name, model: value["model"]?.text.flatMap { Digest(hex: $0) }, madeAt: madeAt,
+      madeBy: madeBy)
+  }
+}

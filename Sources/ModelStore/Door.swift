@@ -1,0 +1,110 @@
+import Checkpoints
+import Codecs
+import Foundation
+import Lineage
+import Merging
+import Objects
+import Tensors
+
+/// Runs a verb; whatever it throws comes out as the one public error.
+func door<T>(_ body: () throws -> T) throws(RepositoryError) -> T {
+  do {
+    return try body()
+  } catch {
+    throw RepositoryError(translating: error)
+  }
+}
+
+extension RepositoryError {
+  /// The public form of any error of the floors below.
+  init(translating error: any Error) {
+    switch error {
+    case let error as RepositoryError: self = error
+    case let error as CheckpointError: self.init(.invalidInput, error.description, hint: error.hint)
+    case let error as MergeError:
+      self.init(error.isUnsupported ? .unsupported : .invalidInput, error.description, hint: error.hint)
+    case let error as CodecError: self.init(.corrupt, error.description, hint: Self.verifyHint)
+    case let error as StorageError:
+      self.init(.io, error.description, hint: error.code == ENOSPC ? "free some space; nothing was lost" : nil)
+    case let error as ObjectsError:
+      if case .newerVersion = error {
+        self.init(.unsupported, error.description, hint: "use a newer stemma")
+      } else {
+        self.init(.corrupt, error.description, hint: Self.verifyHint)
+      }
+    case let error as LineageError: self.init(lineage: error)
+    case is Interrupted: self.init(.internal, "interrupted", isInterruption: true)
+    case let error as CocoaError: self.init(.io, error.localizedDescription)
+    default: self.init(.internal, "\(error)")
+    }
+  }
+
+  private init(lineage error: LineageError) {
+    let text = error.description
+    switch error {
+    case .nameConflict(let name, let existing, let model):
+      self.init(
+        .conflict, "name \(name) is taken: \(existing) names model \(model.short)",
+        hint: "choose another name, or move it with: stemma tag --force")
+    case .cycle, .depthExceeded, .missingBase, .dangling, .unexpected: self.init(.internal, text)
+    case .unknownModel: self.init(.notFound, text)
+    case .newerFormat: self.init(.unsupported, text, hint: "use a newer stemma")
+    case .locked: self.init(.conflict, text, hint: "try again later")
+    case .readOnly, .diskFull, .io: self.init(.io, text)
+    case .corrupt: self.init(.corrupt, text, hint: "run: stemma rebuild")
+    }
+  }
+
+  private static let verifyHint = "run: stemma verify"
+}
+
+/// True where a file or folder is at the path, links followed.
+func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+/// An absolute path without `.`, `..` and doubled slashes; links are not resolved.
+func absolute(_ path: String) -> String {
+  let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  var parts: [Substring] = []
+  for part in whole.split(separator: "/") where part != "." {
+    if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+  }
+  return "/" + parts.joined(separator: "/")
+}
+
+/// SQLite's locks and its shared memory do not work over the network.
+func refuseNetworkDisk(_ path: String) throws {
+  var status = statfs()
+  guard statfs(path, &status) == 0 else { throw StorageError(operation: "inspect", path: path, code: errno) }
+  let network: [UInt32: String] = [
+    0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x0102_1997: "9p", 0x00C3_6400: "Ceph",
+    0x0BD0_0BD0: "Lustre", 0x4750_4653: "GPFS", 0x7461_636F: "OCFS2",
+  ]
+  if let name = network[UInt32(truncatingIfNeeded: status.f_type)] {
+    throw RepositoryError(
+      .unsupported, "\(path): a store on a local disk expected, found \(name), where SQLite's locks do not hold",
+      hint: "keep the store on a local disk and share exports")
+  }
+}
+
+/// Bytes free for this user on the disk of `path`.
+func freeBytes(at path: String) -> Int? {
+  var status = statvfs()
+  guard statvfs(path, &status) == 0 else { return nil }
+  return Int(status.f_bavail) * Int(status.f_frsize)
+}
+
+/// Now, as derivations record it: `2026-11-21T12:39:07Z`.
+func now() -> String {
+  var seconds = time(nil)
+  var parts = tm()
+  gmtime_r(&seconds, &parts)
+  func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+  return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+    + "T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
+}
+
+/// Who is at work: `user@host`.
+func whoami() -> String {
+  let user = ProcessInfo.processInfo.environment["USER"] ?? getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
+  return "\(user ?? "unknown")@\(ProcessInfo.processInfo.hostName)"
+}

@@ -1,0 +1,164 @@
+import Codecs
+import Objects
+import Synchronization
+import Tensors
+
+/// Turns the pieces of a conveyor into frames in packs, and digests items and files on the way.
+///
+/// An object that the store holds already, or that came earlier in the same run, is cut out of the pack again.
+final class Ingest {
+  /// One object to be.
+  struct Item {
+    let file: Int
+    let size: Int
+    /// 0 for a file.
+    let dtype: UInt8
+    let format: BlockFormat
+    /// What its blocks are compared with.
+    var base: ObjectReader?
+
+    /// A tensor of this dtype.
+    static func tensor(file: Int, size: Int, dtype: DType, base: ObjectReader?) -> Item {
+      Item(
+        file: file, size: size, dtype: dtype.code,
+        format: BlockFormat(width: dtype.codingWidth, isFloat: dtype.codesAsFloat), base: base)
+    }
+
+    /// Plain bytes.
+    static func bytes(file: Int, size: Int) -> Item {
+      Item(file: file, size: size, dtype: 0, format: BlockFormat(width: 1, isFloat: false), base: nil)
+    }
+  }
+
+  /// A pack that is durable but not yet named by a row.
+  typealias SealedPack = (digest: Digest, size: Int, entries: [Pack.Entry])
+
+  private let repository: Repository
+  private let items: [Item]
+  private let itemHashes: [Hashing]
+  private let fileHashes: [Hashing]
+  private var writer: PackWriter?
+  private(set) var sealed: [SealedPack] = []
+  private var written: Set<Digest> = []
+  private var usesBase = false
+  /// Objects that were stored before, and objects stored as deltas.
+  private(set) var knownItems = 0
+  private(set) var deltaItems = 0
+
+  /// - Parameter prefixes: what each file begins with before its first item (the length field of safetensors).
+  init(repository: Repository, items: [Item], prefixes: [[UInt8]]) {
+    self.repository = repository
+    self.items = items
+    itemHashes = items.map { _ in Hashing() }
+    fileHashes = prefixes.map { prefix in
+      let hashing = Hashing()
+      prefix.withUnsafeBytes { hashing.running.update($0) }
+      return hashing
+    }
+  }
+
+  /// A digest under way. An object of its own, because workers fold different items at the same time.
+  private final class Hashing {
+    var running = RunningDigest()
+    var digest: Digest?
+  }
+
+  /// The digest of an item whose pieces have all come by.
+  func digest(_ item: Int) -> Digest {
+    guard let digest = itemHashes[item].digest else { preconditionFailure("item \(item) has not come by yet") }
+    return digest
+  }
+
+  /// The digest of a file whose items have all come by.
+  func fileDigest(_ file: Int) -> Digest { fileHashes[file].running.finish() }
+
+  /// Runs all items through; `fill` puts the raw bytes of a piece into its buffer.
+  func run(
+    packing: Bool, progress: ((Int) -> Void)?,
+    fill: @escaping (Conveyor.Piece, UnsafeMutableRawBufferPointer, Int) throws -> Void
+  ) throws {
+    let conveyor = Conveyor(pool: repository.pool, pieceBytes: Frame.blockBytes)
+    let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
+    var work = Conveyor.Work(fill: fill)
+    if packing {
+      work.code = { [unowned self] slot, _ in try code(&slot) }
+      work.drain = { [unowned self] slots in for slot in slots { try drain(slot) } }
+    }
+    work.foldItem = { [unowned self] item, slots in
+      for slot in slots { itemHashes[item].running.update(slot.bytes) }
+      if slots.last!.piece.isLast { itemHashes[item].digest = itemHashes[item].running.finish() }
+    }
+    work.foldFile = { [unowned self] file, slots in
+      for slot in slots { fileHashes[file].running.update(slot.bytes) }
+    }
+    work.progress = progress
+    do {
+      try conveyor.run(pieces, work)
+      if packing { try seal() }
+    } catch {
+      writer?.discard()
+      throw error
+    }
+  }
+
+  private func code(_ slot: inout Conveyor.Slot) throws {
+    let item = items[slot.piece.item]
+    let piece = slot
+    let (codec, count) = try repository.spaces.withWorkspace { space -> (BlockCodec, Int) in
+      var base: UnsafeRawBufferPointer?
+      if let reader = item.base, reader.size > piece.piece.range.lowerBound, !piece.piece.range.isEmpty {
+        base = try reader.block(piece.piece.range, space, level: 0)
+      }
+      return space.coder.encode(piece.bytes, base: base, format: item.format, into: piece.coded)
+    }
+    slot.codec = codec.rawValue
+    slot.codedCount = count
+    slot.checksum = checksum(slot.codedBytes)
+  }
+
+  private func drain(_ slot: Conveyor.Slot) throws {
+    let item = items[slot.piece.item]
+    let writer = try self.writer ?? makeWriter()
+    if slot.piece.isFirst {
+      try writer.beginFrame()
+      usesBase = false
+    }
+    if !slot.piece.range.isEmpty {
+      try writer.append(slot.codedBytes, codec: slot.codec, checksum: slot.checksum)
+      usesBase = usesBase || slot.codec == BlockCodec.delta.rawValue || slot.codec == BlockCodec.equal.rawValue
+    }
+    guard slot.piece.isLast else { return }
+    let digest = digest(slot.piece.item)
+    if written.contains(digest) {
+      return try writer.dropFrame()
+    }
+    if try repository.lineage.object(digest) != nil {
+      knownItems += item.dtype == 0 ? 0 : 1
+      return try writer.dropFrame()
+    }
+    try writer.finishFrame(
+      dtype: item.dtype, width: item.format.width, blockBytes: Frame.blockBytes, rawBytes: item.size, digest: digest,
+      base: usesBase ? item.base?.trailer.digest : nil)
+    written.insert(digest)
+    deltaItems += usesBase ? 1 : 0
+    if writer.size >= Pack.closingBytes { try seal() }
+  }
+
+  private func makeWriter() throws -> PackWriter {
+    let made = try PackWriter(storage: repository.storage, path: repository.temporaryPath(".pack"))
+    writer = made
+    return made
+  }
+
+  private func seal() throws {
+    guard let writer else { return }
+    self.writer = nil
+    if writer.isEmpty { return writer.discard() }
+    do {
+      sealed.append(try writer.seal(into: repository.layout.packs))
+    } catch {
+      writer.discard()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import Codecs
+import Objects
+import Tensors
+
+/// Reads ranges of one stored object: of each block it touches only that block, and its base's.
+final class ObjectReader: Sendable {
+  let trailer: FrameTrailer
+  private let file: any StorageFile
+  private let path: String
+  private let offset: Int
+  private let base: ObjectReader?
+
+  /// Opens the frame at a place in a pack; checks its header and trailer.
+  init(file: any StorageFile, path: String, offset: Int, length: Int, object: Digest, base: ObjectReader?) throws {
+    self.file = file
+    self.path = path
+    self.offset = offset
+    self.base = base
+    trailer = try Pack.readTrailer(in: file, offset: offset, length: length, object: object, path: path)
+  }
+
+  var size: Int { trailer.rawBytes }
+
+  /// Fills `out` with the raw bytes from `start`. Uses workspace buffers from number `level` on.
+  func read(at start: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace, level: Int = 0) throws {
+    var at = start
+    while at < start + out.count {
+      let block = at / trailer.blockBytes
+      let range = trailer.rawRange(ofBlock: block)
+      let end = min(range.upperBound, start + out.count)
+      let target = UnsafeMutableRawBufferPointer(rebasing: out[at - start..<end - start])
+      if at == range.lowerBound && end == range.upperBound {
+        try decode(block, into: target, space, level: level)
+      } else {
+        let whole = space.buffer(level * 3 + 2, count: range.count)
+        try decode(block, into: whole, space, level: level)
+        target.copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: whole[at - range.lowerBound..<end - range.lowerBound]))
+      }
+      at = end
+    }
+  }
+
+  /// Decodes one block after checking its bytes.
+  private func decode(
+    _ index: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace, level: Int
+  ) throws {
+    let block = trailer.blocks[index]
+    let coded = space.buffer(level * 3, count: block.length)
+    let found = try file.read(into: coded, at: offset + trailer.offsets[index])
+    guard found == block.length else {
+      throw ObjectsError.truncated(
+        path: path, offset: offset + trailer.offsets[index], wanted: block.length, available: found)
+    }
+    let sum = checksum(UnsafeRawBufferPointer(coded))
+    guard sum == block.checksum else {
+      throw ObjectsError.blockChecksum(
+        object: trailer.digest, pack: path, block: index, expected: block.checksum, found: sum)
+    }
+    var baseBytes: UnsafeRawBufferPointer?
+    if block.codec == BlockCodec.delta.rawValue || block.codec == BlockCodec.equal.rawValue, let base {
+      baseBytes = try base.block(trailer.rawRange(ofBlock: index), space, level: level + 1)
+    }
+    try space.coder.decode(
+      block.codec, UnsafeRawBufferPointer(coded), base: baseBytes, format: trailer.format, into: out)
+  }
+
+  /// The raw bytes of a range as a base offers them: zeros past the end of this object.
+  func block(_ range: Range<Int>, _ space: Workspace, level: Int) throws -> UnsafeRawBufferPointer {
+    let out = space.buffer(level * 3 + 1, count: range.count)
+    let there = max(0, min(range.count, size - range.lowerBound))
+    try read(
+      at: range.lowerBound, into: UnsafeMutableRawBufferPointer(rebasing: out[0..<there]), space, level: level)
+    if there < range.count {
+      UnsafeMutableRawBufferPointer(rebasing: out[there...]).initializeMemory(as: UInt8.self, repeating: 0)
+    }
+    return UnsafeRawBufferPointer(out)
+  }
+}
+
+extension FrameTrailer {
+  /// How the blocks of this frame are coded.
+  var format: BlockFormat {
+    BlockFormat(width: width, isFloat: DType(code: dtype)?.codesAsFloat ?? false)
+  }
+}

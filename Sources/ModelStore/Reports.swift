@@ -1,0 +1,314 @@
+package import JSON
+
+/// A model in one line.
+public struct ModelSummary: Sendable {
+  /// 64 hex digits.
+  public let id: String
+  public let names: [String]
+  /// `stored`, `virtual` or `absent`.
+  public let state: String
+  public let tensors: Int
+  /// Of all files of the model.
+  public let bytes: Int
+  /// `import` or `merge`; nil where no derivation is known.
+  public let kind: String?
+  public let madeAt: String?
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "names": .array(names.map(JSONValue.string)), "state": .string(state),
+      "tensors": .integer(tensors), "bytes": .integer(bytes), "kind": .init(kind), "made_at": .init(madeAt),
+    ]
+  }
+}
+
+/// What an import did.
+public struct ImportReport: Sendable {
+  public let id: String
+  public let name: String?
+  /// True where the store held the same content already.
+  public let alreadyStored: Bool
+  public let bytesRead: Int
+  /// Bytes added to packs and documents.
+  public let bytesAdded: Int
+  /// The base, as people call it; nil where none was used.
+  public let base: String?
+  public let baseID: String?
+  /// `declared`, `found` or `none`.
+  public let baseChoice: String
+  /// What was measured of the base, in one line.
+  public let baseNote: String?
+  public let tensors: Int
+  /// Tensors whose bytes were in the store before.
+  public let tensorsKnown: Int
+  public let tensorsDelta: Int
+  /// Paths that were left out, such as `.git/`.
+  public let leftOut: [String]
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "name": .init(name), "already_stored": .bool(alreadyStored), "bytes_read": .integer(bytesRead),
+      "bytes_added": .integer(bytesAdded), "base": .init(base), "base_id": .init(baseID),
+      "base_choice": .string(baseChoice), "base_note": .init(baseNote), "tensors": .integer(tensors),
+      "tensors_known": .integer(tensorsKnown), "tensors_delta": .integer(tensorsDelta),
+      "left_out": .array(leftOut.map(JSONValue.string)),
+    ]
+  }
+}
+
+/// A model with its files and tensors.
+public struct ModelDetails: Sendable {
+  /// A file of a model.
+  public struct File: Sendable {
+    public let path: String
+    public let bytes: Int
+    public let sha256: String
+    public let tensors: Int
+  }
+
+  /// A tensor of a model.
+  public struct TensorLine: Sendable {
+    public let name: String
+    public let dtype: String
+    public let shape: [Int]
+    public let sha256: String
+  }
+
+  public let summary: ModelSummary
+  public let weightsID: String
+  public let files: [File]
+  public let tensors: [TensorLine]
+  public let madeBy: String?
+  /// Parents as `role name`.
+  public let parents: [LineageReport.Parent]
+  /// Bytes of the packed frames this model's objects take, shared ones counted whole.
+  public let packedBytes: Int
+
+  package var json: JSONValue {
+    [
+      "model": summary.json, "weights_id": .string(weightsID), "made_by": .init(madeBy),
+      "packed_bytes": .integer(packedBytes), "parents": .array(parents.map(\.json)),
+      "files": .array(
+        files.map {
+          [
+            "path": .string($0.path), "bytes": .integer($0.bytes), "sha256": .string($0.sha256),
+            "tensors": .integer($0.tensors),
+          ]
+        }),
+      "tensors": .array(
+        tensors.map {
+          [
+            "name": .string($0.name), "dtype": .string($0.dtype), "shape": .array($0.shape.map(JSONValue.integer)),
+            "sha256": .string($0.sha256),
+          ]
+        }),
+    ]
+  }
+}
+
+/// The ancestry of a model: the model itself first, then its parents, each model once.
+public struct LineageReport: Sendable {
+  /// One parent in one derivation.
+  public struct Parent: Sendable {
+    public let id: String
+    /// The parent's first name, if it has one.
+    public let name: String?
+    /// `base`, `input` …
+    public let role: String
+    public let coefficient: Double?
+    /// A declared parent that the bytes do not rest on.
+    public let claimed: Bool
+
+    package var json: JSONValue {
+      [
+        "id": .string(id), "name": .init(name), "role": .string(role), "coefficient": .init(coefficient),
+        "claimed": .bool(claimed),
+      ]
+    }
+  }
+
+  /// One way in which a model was made.
+  public struct Derivation: Sendable {
+    public let kind: String
+    public let madeAt: String
+    public let madeBy: String
+    public let tool: String
+    /// The merge method; nil for imports.
+    public let method: String?
+    public let parents: [Parent]
+
+    package var json: JSONValue {
+      [
+        "kind": .string(kind), "made_at": .string(madeAt), "made_by": .string(madeBy), "tool": .string(tool),
+        "method": .init(method), "parents": .array(parents.map(\.json)),
+      ]
+    }
+  }
+
+  /// A model of the ancestry.
+  public struct Node: Sendable {
+    public let id: String
+    public let names: [String]
+    public let state: String
+    public let derivations: [Derivation]
+
+    package var json: JSONValue {
+      [
+        "id": .string(id), "names": .array(names.map(JSONValue.string)), "state": .string(state),
+        "derivations": .array(derivations.map(\.json)),
+      ]
+    }
+  }
+
+  public let nodes: [Node]
+
+  package var json: JSONValue { ["models": .array(nodes.map(\.json))] }
+}
+
+/// One entry of a name's history, newest first.
+public struct NameEvent: Sendable {
+  public let sequence: Int
+  public let name: String
+  /// Nil where the name was taken away.
+  public let id: String?
+  public let madeAt: String
+  public let madeBy: String
+
+  package var json: JSONValue {
+    [
+      "sequence": .integer(sequence), "name": .string(name), "id": .init(id), "made_at": .string(madeAt),
+      "made_by": .string(madeBy),
+    ]
+  }
+}
+
+/// A plan, ready to print.
+public struct PlanReport: Sendable {
+  public let text: String
+  package let json: JSONValue
+}
+
+/// What a merge did.
+public struct MergeReport: Sendable {
+  public let id: String
+  public let name: String?
+  public let method: String
+  /// `virtual`, `stored` or `exported`.
+  public let state: String
+  public let tensors: Int
+  public let bytes: Int
+  /// Bytes added to packs and documents (0 without a store).
+  public let bytesAdded: Int
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "name": .init(name), "method": .string(method), "state": .string(state),
+      "tensors": .integer(tensors), "bytes": .integer(bytes), "bytes_added": .integer(bytesAdded),
+    ]
+  }
+}
+
+/// What an export wrote.
+public struct ExportReport: Sendable {
+  public let id: String
+  public let path: String
+  public let files: Int
+  public let bytes: Int
+
+  package var json: JSONValue {
+    ["id": .string(id), "path": .string(path), "files": .integer(files), "bytes": .integer(bytes)]
+  }
+}
+
+/// What `verify` found. Damage is what makes it exit 5; garbage is what `gc` would remove.
+public struct VerifyReport: Sendable {
+  /// One damaged thing.
+  public struct Damage: Sendable {
+    public let what: String
+    /// Names or ids of the models it hurts.
+    public let models: [String]
+
+    package var json: JSONValue { ["what": .string(what), "models": .array(models.map(JSONValue.string))] }
+  }
+
+  public let models: Int
+  public let objects: Int
+  public let packs: Int
+  public let documents: Int
+  public let bytes: Int
+  public let damage: [Damage]
+  public let garbage: [String]
+
+  package var json: JSONValue {
+    [
+      "models": .integer(models), "objects": .integer(objects), "packs": .integer(packs),
+      "documents": .integer(documents), "bytes": .integer(bytes), "damage": .array(damage.map(\.json)),
+      "garbage": .array(garbage.map(JSONValue.string)),
+    ]
+  }
+}
+
+/// Where the bytes are.
+public struct StatsReport: Sendable {
+  public let models: Int
+  public let virtualModels: Int
+  public let names: Int
+  public let objects: Int
+  public let deltaObjects: Int
+  /// Sum over models of their files' bytes: what plain folders would take.
+  public let modelBytes: Int
+  /// Sum over distinct stored objects of their raw bytes.
+  public let objectBytes: Int
+  public let packBytes: Int
+  public let documentBytes: Int
+  public let databaseBytes: Int
+
+  package var json: JSONValue {
+    [
+      "models": .integer(models), "virtual_models": .integer(virtualModels), "names": .integer(names),
+      "objects": .integer(objects), "delta_objects": .integer(deltaObjects), "model_bytes": .integer(modelBytes),
+      "object_bytes": .integer(objectBytes), "pack_bytes": .integer(packBytes),
+      "document_bytes": .integer(documentBytes), "database_bytes": .integer(databaseBytes),
+    ]
+  }
+}
+
+/// What `gc` removed, or would remove.
+public struct CollectReport: Sendable {
+  public let dryRun: Bool
+  public let models: Int
+  public let objects: Int
+  public let packs: Int
+  /// Packs that were rewritten because part of them is garbage.
+  public let packsRewritten: Int
+  public let documents: Int
+  public let bytes: Int
+
+  package var json: JSONValue {
+    [
+      "dry_run": .bool(dryRun), "models": .integer(models), "objects": .integer(objects), "packs": .integer(packs),
+      "packs_rewritten": .integer(packsRewritten), "documents": .integer(documents), "bytes": .integer(bytes),
+    ]
+  }
+}
+
+/// What `rebuild` found in packs and documents.
+public struct RebuildReport: Sendable {
+  public let models: Int
+  public let objects: Int
+  public let names: Int
+  /// Packs and documents that could not be read.
+  public let damage: [String]
+
+  package var json: JSONValue {
+    [
+      "models": .integer(models), "objects": .integer(objects), "names": .integer(names),
+      "damage": .array(damage.map(JSONValue.string)),
+    ]
+  }
+}
+
+extension JSONValue {
+  init(_ text: String?) { self = text.map(JSONValue.string) ?? .null }
+  init(_ number: Double?) { self = number.map(JSONValue.number) ?? .null }
+}

@@ -1,0 +1,201 @@
+import Checkpoints
+import Codecs
+import Lineage
+import Objects
+import Tensors
+
+extension Repository {
+  /// Imports the checkpoint folder at `path`. Everything is durable when it returns; on a throw nothing has changed.
+  ///
+  /// - Parameters:
+  ///   - name: what to call the model; nil leaves it unnamed.
+  ///   - base: a reference to the model it was fine-tuned from; nil looks for the nearest stored one.
+  ///   - madeBy: who, for the record; nil for `user@host`.
+  ///   - progress: told bytes done and bytes in all, from any thread.
+  public func importCheckpoint(
+    at path: String, name: String?, base: String?, madeBy: String? = nil,
+    progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> ImportReport {
+    try door {
+      try requireWritable()
+      if let name { try Names.check(name) }
+      let declared = try base.map { try resolve($0) }
+      if let name { try refuseTaken(name) }
+      let folder = try CheckpointFolder.scan(path)
+      let source = ImportSource(folder: folder)
+      try requireSpace(for: source.bytes)
+      let sketch = try source.sketch()
+      let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
+      let ingest = try ingest(source, base: choice.used, progress: progress)
+      try source.refuseChanges()
+      let manifest = source.manifest { ingest.digest($0) } file: { ingest.fileDigest($0) }
+      return try publishImport(
+        manifest, source: source, ingest: ingest, choice: choice, sketch: sketch, name: name,
+        madeBy: madeBy ?? whoami())
+    }
+  }
+
+  /// Streams a source's files into packs.
+  private func ingest(
+    _ source: ImportSource, base: Digest?, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws -> Ingest {
+    let bases = try base.map { try tensorsByName(of: $0) } ?? [:]
+    var items: [Ingest.Item] = []
+    items.reserveCapacity(source.items.count)
+    for item in source.items {
+      guard let tensor = item.tensor else {
+        items.append(.bytes(file: item.file, size: item.size))
+        continue
+      }
+      let reader = try bases[tensor.name].flatMap { candidate in
+        Self.fits(tensor, on: candidate) ? try openBase(candidate.digest) : nil
+      }
+      items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: reader))
+    }
+    let ingest = Ingest(repository: self, items: items, prefixes: source.prefixes)
+    let total = source.bytes
+    try ingest.run(packing: true, progress: progress.map { report in { report($0, total) } }) { piece, buffer, _ in
+      try source.read(item: piece.item, at: piece.range.lowerBound, into: buffer)
+    }
+    return ingest
+  }
+
+  /// True where a delta between the two makes sense: same dtype, and the same extents but for the number of rows.
+  private static func fits(_ tensor: TensorRecord, on base: Manifest.TensorEntry) -> Bool {
+    tensor.dtype == base.dtype && tensor.shape.dimensions.count == base.shape.dimensions.count
+      && tensor.shape.dimensions.dropFirst() == base.shape.dimensions.dropFirst()
+  }
+
+  /// The object to take a delta against: this one, or an ancestor in its chain that leaves room for one more step.
+  func openBase(_ digest: Digest) throws -> ObjectReader? {
+    var row = try lineage.object(digest)
+    while let found = row, found.depth >= Self.depthLimit { row = try found.base.flatMap { try lineage.object($0) } }
+    return try row.flatMap { try openObject($0.digest) }
+  }
+
+  /// A model's tensors by name.
+  func tensorsByName(of model: Digest) throws -> [String: Manifest.TensorEntry] {
+    Dictionary(try manifest(of: model).tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  private func publishImport(
+    _ manifest: Manifest, source: ImportSource, ingest: Ingest, choice: BaseChoice, sketch: Sketch, name: String?,
+    madeBy: String
+  ) throws -> ImportReport {
+    let document = manifest.document
+    let model = document.digest
+    let isKnown = try lineage.model(model)?.state == .stored
+    // A model is no parent of itself: importing the declared base again says nothing new.
+    var parents: [Derivation.Parent] = []
+    if let base = choice.declared ?? choice.used, base != model {
+      parents = [
+        .init(role: "base", model: base, coefficient: nil, claimed: choice.used == nil, reference: nil)
+      ]
+    }
+    let isNew = try !isKnown || !parents.allSatisfy { try isRecorded($0, of: model) }
+    var derivation = Derivation(
+      kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
+      tool: Self.tool, parents: parents)
+    derivation.sketch = sketch
+    let event = try name.map {
+      NameRecord(
+        sequence: try lineage.reserveSequence(), name: $0, model: model, madeAt: derivation.madeAt, madeBy: madeBy)
+    }
+    var added = ingest.sealed.reduce(0) { $0 + $1.size }
+    try lineage.publish { publication in
+      try record(ingest.sealed, in: publication)
+      added += isKnown ? 0 : document.bytes.count
+      try documents.put(document)
+      try publication.insertModel(
+        ModelRow(
+          id: model, weightsID: manifest.weightsID, state: .stored, tensors: manifest.tensors.count,
+          bytes: manifest.bytes, sequence: derivation.sequence), sketch: Array(sketch.text.utf8))
+      if isNew { added += try record(derivation, in: publication) }
+      if let event { added += try record(event, in: publication, replacing: false) }
+    }
+    return ImportReport(
+      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
+      base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
+      baseNote: choice.note, tensors: manifest.tensors.count, tensorsKnown: ingest.knownItems,
+      tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+  }
+
+  private func isRecorded(_ parent: Derivation.Parent, of model: Digest) throws -> Bool {
+    try lineage.derivations(of: model).contains { row in row.parents.contains { $0.parent == parent.model } }
+  }
+}
+
+// What every publication does.
+extension Repository {
+  /// Names the objects of sealed packs.
+  func record(_ packs: [Ingest.SealedPack], in publication: Publication) throws {
+    for pack in packs {
+      let id = try publication.insertPack(pack.digest, bytes: pack.size)
+      for entry in pack.entries {
+        _ = try publication.insertObject(
+          NewObject(
+            digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
+            base: entry.base), depthLimit: Self.depthLimit)
+      }
+    }
+  }
+
+  /// Writes a derivation's document and its rows; returns the document's bytes.
+  func record(_ derivation: Derivation, in publication: Publication) throws -> Int {
+    let document = derivation.document
+    try documents.put(document)
+    _ = try publication.insertDerivation(derivation.row(document.digest))
+    return document.bytes.count
+  }
+
+  /// Writes a name event's document and its rows; returns the document's bytes.
+  func record(_ event: NameRecord, in publication: Publication, replacing: Bool) throws -> Int {
+    // The database is asked first, so that a refused name leaves no document behind.
+    try publication.recordName(event.row, replacing: replacing)
+    try documents.put(event.document)
+    return event.document.bytes.count
+  }
+
+  /// Throws where the store cannot be written.
+  func requireWritable() throws {
+    if lineage.isReadOnly {
+      throw RepositoryError(.io, "\(layout.root): the store is read-only for this user")
+    }
+  }
+
+  /// Throws where the disk has not even room for a compressed copy of so many bytes.
+  func requireSpace(for bytes: Int) throws {
+    if let free = freeBytes(at: layout.root), free < bytes / 16 + (1 << 20) {
+      throw RepositoryError(
+        .io, "\(layout.root): disk is nearly full: \(free) bytes free, \(bytes) bytes to store",
+        hint: "free some space; nothing was written")
+    }
+  }
+
+  /// Throws early where a name is taken; the transaction checks again.
+  func refuseTaken(_ name: String) throws {
+    if let row = try lineage.name(name) {
+      throw LineageError.nameConflict(name: name, existing: row.name, model: row.model)
+    }
+  }
+}
+
+extension Derivation {
+  /// The rows of this derivation.
+  func row(_ digest: Digest) -> DerivationRow {
+    DerivationRow(
+      digest: digest, model: model, kind: kind == "merge" ? .merge : .import, madeAt: madeAt, madeBy: madeBy,
+      tool: tool, recipe: recipe, sequence: sequence,
+      parents: parents.map {
+        ParentRow(role: $0.role, parent: $0.model, coefficient: $0.coefficient, claimed: $0.claimed)
+      })
+  }
+}
+
+extension NameRecord {
+  /// The row of this event.
+  var row: Lineage.NameEvent {
+    Lineage.NameEvent(
+      sequence: sequence, name: name, model: model, madeAt: madeAt, madeBy: madeBy, document: document.digest)
+  }
+}

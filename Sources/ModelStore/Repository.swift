@@ -1,0 +1,184 @@
+import Foundation
+import Lineage
+import Objects
+import Synchronization
+import SystemPackage
+import Tensors
+
+/// A store of checkpoints and their lineage: the folder `.stemma`.
+///
+/// Start reading here. Each verb is an extension in a file of its own (`Repository+Import.swift` …). Every verb is
+/// synchronous, may be called from any thread, and holds the store's shared lock from `init` on; `collect` alone takes
+/// the exclusive one. Errors are `RepositoryError`.
+public final class Repository: Sendable {
+  let layout: Layout
+  let storage: any Storage
+  let lineage: LineageDatabase
+  let documents: DocumentFolder
+  let pool: WorkerPool
+  let spaces = WorkspaceShelf()
+  let packFiles: PackFiles
+  let lock: Mutex<StoreLock?>
+  /// Steps that a chain of deltas may have.
+  static let depthLimit = 4
+  /// Written into every derivation.
+  static let tool = "stemma 0.1.0"
+
+  /// Opens the store at the path of a `.stemma` folder.
+  /// - Parameter threads: workers; nil for as many as the machine has cores.
+  public convenience init(at path: String, threads: Int? = nil) throws(RepositoryError) {
+    try self.init(at: path, threads: threads, storage: LocalStorage())
+  }
+
+  /// The same on another disk, for tests.
+  package init(at path: String, threads: Int?, storage: any Storage) throws(RepositoryError) {
+    let layout = Layout(root: path)
+    self.layout = layout
+    self.storage = storage
+    pool = WorkerPool(width: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+    documents = DocumentFolder(storage: storage, path: layout.documents, temporary: layout.temporary)
+    packFiles = PackFiles(storage: storage, layout: layout)
+    let opened = try door { () throws -> (StoreLock, LineageDatabase) in
+      try Self.checkFormat(layout)
+      guard let lock = try StoreLock(path: layout.lock, exclusive: false) else {
+        throw RepositoryError(.conflict, "\(path): locked by another process (gc or rebuild)", hint: "try again later")
+      }
+      let readOnly = access(layout.root, W_OK) != 0
+      if !readOnly { try refuseNetworkDisk(layout.root) }
+      let database = try LineageDatabase(path: layout.database, readOnly: readOnly)
+      guard try database.isCurrent() else {
+        throw RepositoryError(
+          .corrupt, "\(layout.database): no lineage in it", hint: "run: stemma rebuild")
+      }
+      return (lock, database)
+    }
+    lock = Mutex(opened.0)
+    lineage = opened.1
+  }
+
+  /// Stops the work under way as soon as a block is done; it throws, and leaves no partial output.
+  public func interrupt() { pool.interrupt() }
+
+  /// Makes an empty store: `.stemma` in the folder at `path`, which is made too. Returns the `.stemma` folder's path.
+  public static func create(at path: String) throws(RepositoryError) -> String {
+    try door {
+      let root = absolute(path) + "/.stemma"
+      let layout = Layout(root: root)
+      if exists(layout.config) { throw RepositoryError(.conflict, "\(root): there is a store already") }
+      try FileManager.default.createDirectory(atPath: absolute(path), withIntermediateDirectories: true)
+      let storage = LocalStorage()
+      for folder in [root, layout.documents, layout.packs, layout.temporary] { try storage.makeDirectory(folder) }
+      try refuseNetworkDisk(root)
+      let database = try LineageDatabase(path: layout.database)
+      try database.migrate()
+      try database.close()
+      let text = "# A Stemma store. Do not edit: every file here is checked by its digest.\nformat: \(Layout.formatVersion)\n"
+      let file = try storage.create(layout.config)
+      try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
+      try file.sync()
+      try storage.syncDirectory(root)
+      return root
+    }
+  }
+
+  /// Finds the `.stemma` folder: the one given, or `STEMMA_STORE`, or in `directory` or a folder above it, like git.
+  public static func locate(explicit: String?, from directory: String) throws(RepositoryError) -> String {
+    let given = explicit ?? ProcessInfo.processInfo.environment["STEMMA_STORE"].flatMap { $0.isEmpty ? nil : $0 }
+    if let given {
+      let path = absolute(given)
+      for candidate in [path, path + "/.stemma"] where exists(Layout(root: candidate).config) { return candidate }
+      throw RepositoryError(.notFound, "\(given): no store there", hint: "make one with: stemma init \(given)")
+    }
+    var folder = absolute(directory)
+    while true {
+      let candidate = folder == "/" ? "/.stemma" : folder + "/.stemma"
+      if exists(Layout(root: candidate).config) { return candidate }
+      guard folder != "/", let slash = folder.lastIndex(of: "/") else { break }
+      folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
+    }
+    throw RepositoryError(
+      .notFound, "no store here or in any folder above \(directory)",
+      hint: "make one with: stemma init, or name one with --store")
+  }
+
+  static func checkFormat(_ layout: Layout) throws {
+    guard let text = try? String(contentsOfFile: layout.config, encoding: .utf8) else {
+      throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
+    }
+    let line = text.split(separator: "\n").first { $0.hasPrefix("format:") }
+    guard let found = line.flatMap({ Int($0.dropFirst(7).filter { $0 != " " }) }) else {
+      throw RepositoryError(.corrupt, "\(layout.config): a line `format: \(Layout.formatVersion)` expected, none found")
+    }
+    guard found <= Layout.formatVersion else {
+      throw RepositoryError(
+        .unsupported, "\(layout.root): store format \(found), this program reads up to \(Layout.formatVersion)",
+        hint: "use a newer stemma")
+    }
+  }
+
+  /// A path for a new file in `tmp/`.
+  func temporaryPath(_ suffix: String) -> String {
+    "\(layout.temporary)/\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 36))\(suffix)"
+  }
+
+  /// Opens a stored object, or nil where no pack here holds it.
+  func openObject(_ digest: Digest) throws -> ObjectReader? {
+    guard let row = try lineage.object(digest) else { return nil }
+    let base = try row.base.map { base in
+      guard let reader = try openObject(base) else {
+        throw RepositoryError(.corrupt, "object \(digest.short) is a delta on \(base.short), which is not stored")
+      }
+      return reader
+    }
+    let (file, path) = try packFiles.open(row.packDigest)
+    return try ObjectReader(
+      file: file, path: path, offset: row.offset, length: row.length, object: digest, base: base)
+  }
+
+  /// Reads a whole small object and proves it by its digest.
+  func readObject(_ digest: Digest) throws -> [UInt8] {
+    guard let reader = try openObject(digest) else {
+      throw RepositoryError(.corrupt, "object \(digest.short) is not in any pack")
+    }
+    let bytes = try [UInt8](unsafeUninitializedCapacity: reader.size) { buffer, count in
+      try spaces.withWorkspace { try reader.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer), $0) }
+      count = reader.size
+    }
+    guard Digest(of: bytes) == digest else {
+      throw RepositoryError(.corrupt, "object \(digest.short): its bytes have the digest \(Digest(of: bytes).short)")
+    }
+    return bytes
+  }
+}
+
+/// Pack files that are open, so that each is opened once.
+final class PackFiles: Sendable {
+  private let storage: any Storage
+  private let layout: Layout
+  private let open = Mutex<[Digest: any StorageFile]>([:])
+
+  init(storage: any Storage, layout: Layout) {
+    self.storage = storage
+    self.layout = layout
+  }
+
+  /// The open file of a pack and its path.
+  func open(_ pack: Digest) throws -> (any StorageFile, String) {
+    let path = layout.pack(pack.hex)
+    return try open.withLock { files in
+      if let file = files[pack] { return (file, path) }
+      if files.count >= 256 { files.removeAll() }
+      let file: any StorageFile
+      do {
+        file = try storage.open(path)
+      } catch where error.code == ENOENT {
+        throw RepositoryError(.corrupt, "\(path): pack expected, no file found")
+      }
+      files[pack] = file
+      return (file, path)
+    }
+  }
+
+  /// Forgets all, before packs are replaced.
+  func closeAll() { open.withLock { $0.removeAll() } }
+}

@@ -1,0 +1,36 @@
+import Codecs
+import Synchronization
+
+/// Buffers and codec contexts of one worker, reused from block to block.
+final class Workspace {
+  let coder = BlockCoder()
+  private var buffers: [UnsafeMutableRawBufferPointer] = []
+
+  deinit { for buffer in buffers { buffer.deallocate() } }
+
+  /// Buffer number `index` with room for `count` bytes; contents are whatever was there.
+  func buffer(_ index: Int, count: Int) -> UnsafeMutableRawBufferPointer {
+    while buffers.count <= index { buffers.append(.allocate(byteCount: 0, alignment: 64)) }
+    if buffers[index].count < count {
+      buffers[index].deallocate()
+      buffers[index] = .allocate(byteCount: count, alignment: 64)
+    }
+    return UnsafeMutableRawBufferPointer(rebasing: buffers[index][0..<count])
+  }
+}
+
+/// Workspaces that are free; one is made where none is.
+final class WorkspaceShelf: Sendable {
+  private struct Free: @unchecked Sendable { var spaces: [Workspace] = [] }
+  private let free = Mutex(Free())
+
+  /// Lends a workspace for the length of `body`.
+  func withWorkspace<T>(_ body: (Workspace) throws -> T) rethrows -> T {
+    struct Box: @unchecked Sendable { let space: Workspace? }
+    let found = free.withLock { Box(space: $0.spaces.popLast()) }.space
+    let space = found ?? Workspace()
+    let box = Box(space: space)
+    defer { free.withLock { $0.spaces.append(box.space!) } }
+    return try body(space)
+  }
+}

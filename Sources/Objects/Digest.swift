@@ -1,0 +1,98 @@
+internal import Crypto
+
+/// A SHA-256: the name of an object, document, pack or model.
+package struct Digest: Sendable, Hashable, Comparable {
+  private let words: (UInt64, UInt64, UInt64, UInt64)
+
+  /// Takes exactly 32 bytes; nil for any other count.
+  package init?(_ bytes: some Sequence<UInt8>) {
+    var words: [UInt64] = [0, 0, 0, 0]
+    var count = 0
+    for byte in bytes {
+      guard count < 32 else { return nil }
+      words[count / 8] = words[count / 8] << 8 | UInt64(byte)
+      count += 1
+    }
+    guard count == 32 else { return nil }
+    self.words = (words[0], words[1], words[2], words[3])
+  }
+
+  /// Reads 64 lower-case hex digits; nil for anything else.
+  package init?(hex: some StringProtocol) {
+    let text = Array(hex.utf8)
+    guard text.count == 64 else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(32)
+    for index in stride(from: 0, to: 64, by: 2) {
+      guard let high = Self.nibble(text[index]), let low = Self.nibble(text[index + 1]) else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    self.init(bytes)
+  }
+
+  /// The SHA-256 of `bytes`.
+  package init(of bytes: some Sequence<UInt8>) {
+    var hash = RunningDigest()
+    let contiguous = ContiguousArray(bytes)
+    contiguous.withUnsafeBytes { hash.update($0) }
+    self = hash.finish()
+  }
+
+  /// The 32 bytes, in the order SHA-256 prints them.
+  package var bytes: [UInt8] {
+    [words.0, words.1, words.2, words.3].flatMap { word in
+      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
+    }
+  }
+
+  /// 64 lower-case hex digits.
+  package var hex: String {
+    let digits: [UInt8] = Array("0123456789abcdef".utf8)
+    return String(unsafeUninitializedCapacity: 64) { out in
+      var at = 0
+      for word in [words.0, words.1, words.2, words.3] {
+        for shift in stride(from: 60, through: 0, by: -4) {
+          out[at] = digits[Int(word >> UInt64(shift) & 15)]
+          at += 1
+        }
+      }
+      return 64
+    }
+  }
+
+  /// The first 12 hex digits, for people.
+  package var short: String { String(hex.prefix(12)) }
+
+  package static func == (a: Digest, b: Digest) -> Bool { a.words == b.words }
+  package static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }
+  package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+
+  private static func nibble(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    default: nil
+    }
+  }
+}
+
+extension Digest: CustomStringConvertible {
+  package var description: String { hex }
+}
+
+/// A SHA-256 under way. A value: a copy continues from the same point.
+package struct RunningDigest: Sendable {
+  private var hash = SHA256()
+
+  package init() {}
+
+  /// Takes the next bytes; about 1.8 GB/s on one core with SHA instructions.
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    hash.update(bufferPointer: bytes)
+  }
+
+  /// The digest of everything taken so far.
+  package func finish() -> Digest {
+    Digest(hash.finalize())!
+  }
+}

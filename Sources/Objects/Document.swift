@@ -1,0 +1,96 @@
+package import JSON
+
+/// An immutable JSON object in RFC 8785 form, named by the SHA-256 of its bytes.
+package struct Document: Sendable, Equatable {
+  package let digest: Digest
+  package let bytes: [UInt8]
+  package let value: JSONValue
+
+  /// Makes the document of a value. `type` and `version` members are expected in every value.
+  package init(_ value: JSONValue) {
+    self.value = value
+    bytes = value.canonical
+    digest = Digest(of: bytes)
+  }
+
+  private init(digest: Digest, bytes: [UInt8], value: JSONValue) {
+    self.digest = digest
+    self.bytes = bytes
+    self.value = value
+  }
+
+  /// Reads a document back: its bytes must have the digest it is named by, and be a JSON object.
+  package static func parse(_ bytes: [UInt8], expecting digest: Digest) throws(ObjectsError) -> Document {
+    let found = Digest(of: bytes)
+    guard found == digest else { throw .documentDigest(expected: digest, found: found) }
+    guard let value = try? JSONValue.parse(bytes), value.members != nil else {
+      throw .documentContent(document: digest, reason: "not a JSON object")
+    }
+    return Document(digest: digest, bytes: bytes, value: value)
+  }
+}
+
+/// The folder `documents/`: one file a document, under the first two digits of its digest.
+package struct DocumentFolder: Sendable {
+  private let storage: any Storage
+  package let path: String
+  private let temporary: String
+
+  /// - Parameter temporary: the store's `tmp/`, in the same file system.
+  package init(storage: any Storage, path: String, temporary: String) {
+    self.storage = storage
+    self.path = path
+    self.temporary = temporary
+  }
+
+  /// Where a document's file is.
+  package func file(of digest: Digest) -> String {
+    "\(path)/\(digest.hex.prefix(2))/\(digest.hex).json"
+  }
+
+  /// Writes a document. Durable when it returns; writing the same one again is harmless.
+  package func put(_ document: Document) throws {
+    let shelf = "\(path)/\(document.digest.hex.prefix(2))"
+    let name = "\(document.digest.hex).json"
+    if let known = try? storage.open("\(shelf)/\(name)"), (try? known.size()) == document.bytes.count {
+      try storage.syncDirectory(shelf)
+      return
+    }
+    let draft = "\(temporary)/\(document.digest.hex.prefix(16))-\(UInt64.random(in: 0 ... .max)).json"
+    let file = try storage.create(draft)
+    do {
+      try document.bytes.withUnsafeBytes { try file.write($0, at: 0) }
+      try file.sync()
+      try storage.makeDirectory(shelf)
+      try storage.syncDirectory(path)
+      try storage.rename(draft, to: "\(shelf)/\(name)")
+      try storage.syncDirectory(shelf)
+    } catch {
+      try? storage.remove(draft)
+      throw error
+    }
+  }
+
+  /// Reads a document and proves it by its digest.
+  package func get(_ digest: Digest) throws -> Document {
+    let path = file(of: digest)
+    let file = try storage.open(path)
+    return try Document.parse(try file.bytes(at: 0, count: try file.size(), path: path), expecting: digest)
+  }
+
+  /// The digests of all documents, sorted; and the names of files that are none.
+  package func all() throws -> (digests: [Digest], strangers: [String]) {
+    var digests: [Digest] = []
+    var strangers: [String] = []
+    for shelf in try storage.list(path) {
+      for name in try storage.list("\(path)/\(shelf)") {
+        if name.hasSuffix(".json"), let digest = Digest(hex: name.dropLast(5)), name.hasPrefix(shelf) {
+          digests.append(digest)
+        } else {
+          strangers.append("\(path)/\(shelf)/\(name)")
+        }
+      }
+    }
+    return (digests, strangers)
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import JSON
+import ModelStore
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import",
+    abstract: "Store a checkpoint, losslessly.",
+    discussion: """
+      FOLDER holds safetensors files, a config and whatever else belongs to the model; every file is kept byte for \
+      byte. With --base the tensors are stored as differences to that model where this is smaller; without it the \
+      nearest stored model is looked for by comparing weights.
+
+      Example:  stemma import ./math-tune --name math --base base
+      """)
+
+  @Argument(help: "The checkpoint's folder.")
+  var folder: String
+
+  @Option(help: "A name for the model; it can be given later with 'stemma tag'.")
+  var name: String?
+
+  @Option(help: ArgumentHelp("The stored model that this one was made from.", valueName: "model"))
+  var base: String?
+
+  @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
+  var madeBy: String?
+
+  @OptionGroup(title: "Global options") var options: GlobalOptions
+
+  func run() throws {
+    let repository = try options.open()
+    let progress = options.progress("importing")
+    defer { progress.finish() }
+    let report = try repository.importCheckpoint(
+      at: folder, name: name, base: base, madeBy: madeBy, progress: progress.update)
+    progress.finish()
+    options.show(report.json) { Self.text(report) }
+    if !report.leftOut.isEmpty { options.remark("left out: " + report.leftOut.joined(separator: ", ").plain) }
+  }
+
+  private static func text(_ report: ImportReport) -> String {
+    let tensors = report.tensors.of("tensor")
+    let kinds =
+      (report.tensorsKnown > 0 ? ["\(report.tensorsKnown.grouped) known"] : [])
+      + (report.tensorsDelta > 0 ? ["\(report.tensorsDelta.grouped) as deltas"] : [])
+    let base: String =
+      switch report.baseChoice {
+      case "declared": "\(report.base ?? "?") (as declared)"
+      case "found": "\(report.base ?? "?") (found by comparing weights)"
+      default: "none"
+      }
+    return facts([
+      ("model", [report.name, report.id.shortID].compactMap(\.self).joined(separator: "  ")),
+      ("base", base),
+      ("", report.baseNote),
+      ("tensors", kinds.isEmpty ? tensors : "\(report.tensors.grouped): " + kinds.joined(separator: ", ")),
+      ("read", report.bytesRead.asSize),
+      ("stored", report.alreadyStored ? "nothing new: the store had it already" : stored(report)),
+    ])
+  }
+
+  private static func stored(_ report: ImportReport) -> String {
+    let share = report.bytesRead > 0 ? 100 * Double(report.bytesAdded) / Double(report.bytesRead) : 100
+    return "\(report.bytesAdded.asSize) (\(share.short) %)"
+  }
+}

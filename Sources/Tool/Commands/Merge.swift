@@ -1,0 +1,71 @@
+import ArgumentParser
+import JSON
+import ModelStore
+
+struct Merge: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "merge",
+    abstract: "Make a model from others by a recipe.",
+    discussion: """
+      Reads a recipe in mergekit's YAML. The store keeps the recipe and the digests of the result, and \
+      'stemma export' rebuilds its bytes when they are wanted; --stored keeps the bytes too. (--store is another \
+      thing: where the store is.) With --out the result is written to a new folder and no store is used, so the \
+      inputs must be folders.
+
+      Examples:  stemma merge recipe.yml --name fused
+                 stemma merge recipe.yml --out ./fused
+      """)
+
+  @Argument(help: "The recipe's file; '-' reads standard input.")
+  var recipe: String
+
+  @Option(help: "A name for the new model.")
+  var name: String?
+
+  @Flag(help: "Keep the bytes too, not only what rebuilds them.")
+  var stored = false
+
+  @Option(help: ArgumentHelp("Write the result to this folder, without a store.", valueName: "folder"))
+  var out: String?
+
+  @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
+  var madeBy: String?
+
+  @OptionGroup(title: "Global options") var options: GlobalOptions
+
+  func validate() throws {
+    if out != nil, name != nil || stored || madeBy != nil || options.store != nil {
+      throw ValidationError("--out uses no store: it goes without --name, --stored, --made-by and --store")
+    }
+  }
+
+  func run() throws {
+    let recipe = try Recipe(at: recipe)
+    let progress = options.progress("merging")
+    defer { progress.finish() }
+    let report = try merge(recipe, progress)
+    progress.finish()
+    options.show(report.json) { text(report) }
+  }
+
+  private func merge(_ recipe: Recipe, _ progress: Progress) throws(RepositoryError) -> MergeReport {
+    if let out {
+      return try Repository.merge(
+        recipe: recipe.text, relativeTo: recipe.directory, to: out, threads: options.threads,
+        progress: progress.update)
+    }
+    return try options.open().merge(
+      recipe: recipe.text, relativeTo: recipe.directory, name: name, keepBytes: stored, madeBy: madeBy,
+      progress: progress.update)
+  }
+
+  private func text(_ report: MergeReport) -> String {
+    facts([
+      ("model", [report.name, report.id.shortID].compactMap(\.self).joined(separator: "  ")),
+      ("method", report.method),
+      ("state", out.map { "written to \($0)" } ?? report.state),
+      ("size", "\(report.bytes.asSize), \(report.tensors.of("tensor"))"),
+      ("stored", out == nil ? report.bytesAdded.asSize : nil),
+    ])
+  }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import JSON
+import ModelStore
+
+struct Remove: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "remove",
+    abstract: "Take away all names of a model.",
+    discussion: """
+      Its bytes go with the next 'stemma gc', unless a merge or a delta still rests on them.
+
+      Example:  stemma remove math
+      """)
+
+  @Argument(help: "A name, an id, or the first 8 or more digits of an id.")
+  var model: String
+
+  @OptionGroup(title: "Global options") var options: GlobalOptions
+
+  func run() throws {
+    let names = try options.open().remove(model)
+    options.show(["names": .array(names.map(JSONValue.string))]) {
+      names.isEmpty ? "\(model.plain) had no names" : "took away the names \(names.joined(separator: ", "))"
+    }
+    options.remark("what nothing needs any more goes with: stemma gc")
+  }
+}

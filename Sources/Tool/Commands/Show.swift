@@ -1,0 +1,68 @@
+import ArgumentParser
+import JSON
+import ModelStore
+
+struct Show: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show",
+    abstract: "Show one model: its files, tensors and parents.",
+    discussion: """
+      Text shows the first tensors only; --tensors shows all of them, and --json always does.
+
+      Example:  stemma show math --tensors
+      """)
+
+  @Argument(help: "A name, an id, or the first 8 or more digits of an id.")
+  var model: String
+
+  @Flag(help: "List every tensor.")
+  var tensors = false
+
+  @OptionGroup(title: "Global options") var options: GlobalOptions
+
+  func run() throws {
+    let details = try options.open().show(model)
+    options.show(details.json) { text(details) }
+  }
+
+  private func text(_ details: ModelDetails) -> String {
+    let summary = details.summary
+    let head = facts([
+      ("id", summary.id),
+      ("weights", details.weightsID),
+      ("names", summary.names.isEmpty ? "-" : summary.names.joined(separator: ", ")),
+      ("state", summary.state),
+      ("made", Self.made(details)),
+      ("from", details.parents.isEmpty ? nil : details.parents.map(\.line).joined(separator: ", ")),
+      ("size", "\(summary.bytes.asSize) in \(details.files.count.of("file")), \(summary.tensors.of("tensor"))"),
+      ("packed", details.packedBytes.asSize),
+    ])
+    return [head, files(details), list(details.tensors)].filter { !$0.isEmpty }.joined(separator: "\n\n")
+  }
+
+  private static func made(_ details: ModelDetails) -> String? {
+    guard let kind = details.summary.kind else { return nil }
+    let time = details.summary.madeAt.map { " " + $0.asTime }
+    return kind + (time ?? "") + (details.madeBy.map { " by \($0)" } ?? "")
+  }
+
+  private func files(_ details: ModelDetails) -> String {
+    var table = Table(["FILE", "SIZE", "TENSORS", "SHA-256"], numbers: [1, 2])
+    for file in details.files {
+      table.add([file.path, file.bytes.asSize, file.tensors > 0 ? file.tensors.grouped : "", file.sha256.shortID])
+    }
+    return table.text
+  }
+
+  private func list(_ lines: [ModelDetails.TensorLine]) -> String {
+    guard !lines.isEmpty else { return "" }
+    let shown = tensors || lines.count <= 12 ? lines[...] : lines.prefix(10)
+    var table = Table(["TENSOR", "DTYPE", "SHAPE", "SHA-256"])
+    for line in shown {
+      let shape = "[" + line.shape.map(String.init).joined(separator: ", ") + "]"
+      table.add([line.name, line.dtype, shape, line.sha256.shortID])
+    }
+    let rest = lines.count - shown.count
+    return table.text + (rest > 0 ? "\n… and \(rest.grouped) more; --tensors lists all" : "")
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import JSON
+import ModelStore
+
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check the store's bytes and names for damage.",
+    discussion: """
+      Reads every pack and document and checks its digest; says what is damaged and which models it hurts, with \
+      exit status 5. --full also decodes every object. Garbage that an interrupted command left is no damage; \
+      'stemma gc' removes it.
+
+      Example:  stemma verify --full
+      """)
+
+  @Flag(help: "Also decode every object and check the digest of what comes out.")
+  var full = false
+
+  @OptionGroup(title: "Global options") var options: GlobalOptions
+
+  func run() throws {
+    let repository = try options.open()
+    let progress = options.progress("verifying")
+    defer { progress.finish() }
+    let report = try repository.verify(full: full, progress: progress.update)
+    progress.finish()
+    options.show(report.json) { Self.text(report) }
+    guard report.damage.isEmpty else {
+      throw RepositoryError(
+        .corrupt, "the store is damaged in \(report.damage.count.of("place"))",
+        hint: "restore the named files from a backup, or import the hurt models again")
+    }
+  }
+
+  private static func text(_ report: VerifyReport) -> String {
+    var lines = [
+      "read \(report.packs.of("pack")) and \(report.documents.of("document")), \(report.bytes.asSize): "
+        + "\(report.models.of("model")), \(report.objects.of("object"))"
+    ]
+    for damage in report.damage {
+      lines.append("damaged: " + damage.what.plain)
+      if !damage.models.isEmpty { lines.append("  hurts: " + damage.models.joined(separator: ", ").plain) }
+    }
+    lines += report.garbage.map { "garbage: " + $0.plain }
+    if report.damage.isEmpty { lines.append("no damage") }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,37 @@
+import Crypto
+import Foundation
+import Migrations
+import Testing
+
+/// A shipped migration never changes: the SHA-256 of each file's bytes. Only ever append.
+private let shipped: [(name: String, sha256: String)] = [
+  ("m0001_lineage", "8cea1cee5ccfd8941dc28e5e9a7621564c63768527ad45d7a654d82f65c32b03")
+]
+
+@Suite("migrations")
+struct MigrationTests {
+  @Test("every SQL file is listed, in order, as it lies on disk")
+  func listed() throws {
+    let folder = Package.root.appending(path: "migrations/sql")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    #expect(files == migrations.map { stem($0.name) + ".sql" })
+    for migration in migrations {
+      let onDisk = try Data(contentsOf: folder.appending(path: stem(migration.name) + ".sql"))
+      #expect(Data(migration.sql.utf8) == onDisk, "\(migration.name) differs from its file")
+    }
+  }
+
+  @Test("a shipped migration never changes")
+  func unchanged() {
+    #expect(migrations.map { stem($0.name) } == shipped.map(\.name))
+    for (migration, pinned) in zip(migrations, shipped) {
+      let found = SHA256.hash(data: Data(migration.sql.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        .joined()
+      #expect(found == pinned.sha256, "\(migration.name) is \(found), pinned \(pinned.sha256)")
+    }
+  }
+}
+
+private func stem(_ name: String) -> String {
+  name.hasSuffix(".sql") ? String(name.dropLast(4)) : name
+}

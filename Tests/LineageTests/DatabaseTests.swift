@@ -1,0 +1,197 @@
+import Foundation
+import GRDB
+import Lineage
+import Objects
+import Synchronization
+import Testing
+
+@Suite struct DatabaseTests {
+  @Test("a new database needs its migrations once")
+  func migrate() throws {
+    let folder = try Folder()
+    let database = try folder.open()
+    #expect(try !database.isCurrent())
+    try database.migrate()
+    try database.migrate()
+    #expect(try database.isCurrent())
+    #expect(try database.integrityCheck() == [])
+  }
+
+  @Test("a database of a later version is refused")
+  func newerFormat() throws {
+    let folder = try Folder()
+    try folder.migrated().close()
+    try change(folder.file, "PRAGMA user_version = 99")
+    #expect(throws: LineageError.newerFormat(found: 99, supported: 1)) { try folder.open() }
+    #expect(throws: LineageError.newerFormat(found: 99, supported: 1)) { try folder.open(readOnly: true) }
+  }
+
+  @Test("a database of another program, and a file that is none, are called corrupt")
+  func foreign() throws {
+    let folder = try Folder()
+    try change(folder.file, "CREATE TABLE t (x)")
+    #expect(throws: LineageError.corrupt(detail: "a database of another program")) { try folder.open() }
+    let text = folder.path + "/text"
+    try Data("this is no database, and long enough to be looked at as one ".utf8).write(to: URL(filePath: text))
+    #expect {
+      try LineageDatabase(path: text)
+    } throws: { if case .corrupt = $0 as? LineageError { true } else { false } }
+  }
+
+  @Test("a missing folder is an input or output fault")
+  func missing() throws {
+    let folder = try Folder()
+    #expect {
+      try LineageDatabase(path: folder.path + "/none/stemma.sqlite")
+    } throws: { if case .io = $0 as? LineageError { true } else { false } }
+  }
+
+  @Test("a sequence number is never handed out twice, whatever happens between")
+  func sequence() throws {
+    struct Crash: Error {}
+    let folder = try Folder()
+    let database = try folder.migrated()
+    let first = try database.reserveSequence()
+    #expect(throws: Crash.self) { try database.publish { _ in throw Crash() } }
+    #expect(try database.reserveSequence() == first + 1)
+    try database.close()
+    let again = try folder.open()
+    #expect(try again.reserveSequence() == first + 2)
+    try again.publish { try $0.insertModel(.named("m", sequence: 40)) }
+    #expect(try again.reserveSequence() == 41)
+  }
+
+  @Test("a publication that throws leaves nothing")
+  func rollback() throws {
+    struct Crash: Error {}
+    let folder = try Folder()
+    let database = try folder.migrated()
+    #expect(throws: Crash.self) {
+      try database.publish { publication in
+        try publication.insertModel(.named("m"))
+        #expect(try publication.model(sha("m")) != nil)
+        #expect(try database.model(sha("m")) == nil)
+        throw Crash()
+      }
+    }
+    #expect(try database.model(sha("m")) == nil)
+  }
+
+  @Test("eight openings of one new file publish at once and all succeed")
+  func concurrent() throws {
+    let folder = try Folder()
+    let failures = Mutex<[String]>([])
+    DispatchQueue.concurrentPerform(iterations: 8) { worker in
+      do {
+        let database = try folder.migrated()
+        for turn in 0..<10 {
+          let sequence = try database.reserveSequence()
+          let model = ModelRow.named("\(worker) \(turn)", sequence: sequence)
+          try database.publish { try $0.insertModel(model) }
+        }
+        try database.close()
+      } catch { failures.withLock { $0.append("\(error)") } }
+    }
+    #expect(failures.withLock { $0 } == [])
+    let models = try folder.open().models()
+    #expect(models.count == 80)
+    #expect(Set(models.map(\.model.sequence)) == Set(1...80))
+  }
+
+  @Test("a writer that waits too long is told that the database is in use, and a reader does not wait")
+  func locked() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    let other = try folder.open(busyTimeout: 0.05)
+    try database.publish { publication in
+      try publication.insertModel(.named("m"))
+      #expect {
+        try other.reserveSequence()
+      } throws: { if case .locked = $0 as? LineageError { true } else { false } }
+      #expect(try other.models().isEmpty)
+    }
+  }
+
+  @Test("opened read-only, a database is read beside a writer and never written")
+  func readOnly() throws {
+    let folder = try Folder()
+    let writer = try folder.migrated()
+    try writer.publish { try $0.insertModel(.named("m")) }
+    let reader = try folder.open(readOnly: true)
+    #expect(try reader.models().count == 1)
+    #expect(throws: LineageError.readOnly(detail: folder.file)) { try reader.reserveSequence() }
+    try writer.publish { try $0.insertModel(.named("n", sequence: 2)) }
+    #expect(try reader.models().count == 2)
+    #expect(throws: LineageError.self) { try LineageDatabase(path: folder.path + "/none", readOnly: true) }
+  }
+
+  @Test("a snapshot does not see what is published meanwhile")
+  func snapshot() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    let other = try folder.open()
+    try database.snapshot { view in
+      #expect(try view.models().isEmpty)
+      try other.publish { try $0.insertModel(.named("m")) }
+      #expect(try view.models().isEmpty)
+    }
+    #expect(try database.models().count == 1)
+  }
+
+  @Test("a backup is a whole database, and never overwrites a file")
+  func backup() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    try database.record([("base", []), ("tune", ["base"])])
+    let copy = folder.path + "/copy.sqlite"
+    try database.backup(to: copy)
+    #expect(throws: LineageError.self) { try database.backup(to: copy) }
+    let restored = try LineageDatabase(path: copy)
+    #expect(try restored.isCurrent())
+    #expect(try restored.models() == database.models())
+    #expect(try restored.ancestors(of: sha("tune")) == database.ancestors(of: sha("tune")))
+  }
+
+  @Test("the check names names that disagree with their history, and sequence numbers that would come again")
+  func integrity() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    try database.publish { publication in
+      try publication.insertModel(.named("m"))
+      try publication.recordName(.naming("n", "m", sequence: 2))
+    }
+    #expect(try database.integrityCheck() == [])
+    try database.close()
+    try change(folder.file, "UPDATE names SET sequence = 7; UPDATE counter SET next = 1")
+    #expect(
+      try folder.open().integrityCheck() == [
+        "names that are not what their newest event says: 1", "sequence numbers that would be handed out again: 1",
+      ])
+  }
+
+  @Test("a damaged page is found")
+  func damage() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    try database.record((0..<200).map { ("model \($0)", []) })
+    try database.close()
+    let file = try #require(FileHandle(forUpdatingAtPath: folder.file))
+    let size = try file.seekToEnd()
+    for page in 1..<(size / 4096) {
+      try file.seek(toOffset: page * 4096)
+      try file.write(contentsOf: Data(repeating: 0xA5, count: 64))
+    }
+    try file.close()
+    do {
+      #expect(try !folder.open().integrityCheck().isEmpty)
+    } catch let error as LineageError {
+      guard case .corrupt = error else { throw error }
+    }
+  }
+
+  private func change(_ path: String, _ sql: String) throws {
+    let queue = try DatabaseQueue(path: path)
+    try queue.write { try $0.execute(sql: sql) }
+    try queue.close()
+  }
+}
