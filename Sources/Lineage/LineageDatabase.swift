@@ -33,9 +33,13 @@ package final class LineageDatabase: Sendable {
     }
   }
 
-  /// Closes every connection; nothing may be called afterwards.
+  /// Closes every connection; nothing may be called afterwards. The last writer to close leaves one file, without WAL.
   package func close() throws {
-    try translatingErrors { try store.close() }
+    try translatingErrors {
+      // Only a writing connection that closes last empties the WAL, and GRDB closes the readers last.
+      (store as? DatabasePool)?.invalidateReadOnlyConnections()
+      try store.close()
+    }
   }
 
   /// Whether every migration known to this program has been applied.
@@ -129,13 +133,16 @@ extension LineageDatabase {
       // The first read is what finds out whether the WAL files can be used.
       _ = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
       return queue
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN && isSettled(path) {
+    } catch let error as DatabaseError where cannotMakeIndex.contains(error.resultCode) && isSettled(path) {
       // On a medium that cannot be written no WAL index can be made, and none is needed: nobody writes.
       let unreserved = CharacterSet(charactersIn: "/-._~").union(.alphanumerics)
       let escaped = path.addingPercentEncoding(withAllowedCharacters: unreserved) ?? path
       return try DatabaseQueue(path: "file:\(escaped)?immutable=1", configuration: configuration)
     }
   }
+
+  /// What SQLite says when it would have to make a WAL index in a folder that cannot be written.
+  private static var cannotMakeIndex: [ResultCode] { [.SQLITE_CANTOPEN, .SQLITE_READONLY] }
 
   /// Whether the file is there and everything committed is in it, none in a WAL file beside it.
   private static func isSettled(_ path: String) -> Bool {

@@ -93,7 +93,7 @@ extension MergeError: CustomStringConvertible {
     case .missingParameter(let name, let model, let tensor):
       "missing required parameter '\(name)'\(model.map { " of model '\($0)'" } ?? "") for tensor '\(tensor)'"
     case .weightsSumToZero(let tensor, let weights):
-      "the weights \(weights) of tensor '\(tensor)' sum to zero and cannot be normalized"
+      "the weights \(weights) of tensor '\(tensor)' sum to zero (or beyond f32) and cannot be normalized"
     case .contentMismatch(let tensor, let first, let second, let dtype):
       "tensor '\(tensor)' of dtype \(dtype.rawValue) differs between model '\(first)' and model '\(second)'; "
         + "only F16, BF16, F32 and F64 tensors are merged, others must be equal"

@@ -21,7 +21,7 @@ package enum MergeMethod: String, CaseIterable, Sendable, Equatable {
     let perModel: Bool
   }
 
-  /// The parameters of this method. `int8_mask` and `rescale` are mergekit's and change nothing where nothing is pruned.
+  /// The parameters of this method. `int8_mask` and `rescale` are mergekit's and change nothing without pruning.
   var parameters: [ParameterRule] {
     let weight = ParameterRule(name: "weight", kind: .number, perModel: true)
     let normalize = ParameterRule(name: "normalize", kind: .flag, perModel: false)

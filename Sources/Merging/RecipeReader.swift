@@ -14,7 +14,8 @@ struct RecipeReader {
     }
     guard let root else { throw .missingKey("merge_method", place: "the recipe", line: nil) }
     top = try YAML.entries(
-      of: root, name: "the recipe", known: ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype"],
+      of: root, name: "the recipe",
+      known: ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype"],
       unsupported: ["slices", "modules", "tokenizer_source", "tokenizer", "chat_template", "name"])
   }
 

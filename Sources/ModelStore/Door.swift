@@ -22,7 +22,11 @@ extension RepositoryError {
     case let error as RepositoryError: self = error
     case let error as CheckpointError: self.init(.invalidInput, error.description, hint: error.hint)
     case let error as MergeError:
-      self.init(error.isUnsupported ? .unsupported : .invalidInput, error.description, hint: error.hint)
+      if case .unsupported = error {
+        self.init(.unsupported, error.description)
+      } else {
+        self.init(.invalidInput, error.description)
+      }
     case let error as CodecError: self.init(.corrupt, error.description, hint: Self.verifyHint)
     case let error as StorageError:
       self.init(.io, error.description, hint: error.code == ENOSPC ? "free some space; nothing was lost" : nil)

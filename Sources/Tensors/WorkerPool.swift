@@ -24,6 +24,16 @@ package final class WorkerPool: Sendable {
   ///
   /// After a throw no new ticket starts; of several errors that of the lowest ticket is rethrown.
   package func run(_ count: Int, _ body: (_ ticket: Int, _ worker: Int) throws -> Void) throws {
+    try withoutActuallyEscaping(body) { try run(count, Work(body: $0)) }
+  }
+
+  /// The caller waits for all workers, so the closure may hold what only one thread at a time should see; which ticket
+  /// touches what is the caller's affair.
+  private struct Work: @unchecked Sendable {
+    let body: (_ ticket: Int, _ worker: Int) throws -> Void
+  }
+
+  private func run(_ count: Int, _ work: Work) throws {
     let next = Atomic<Int>(0)
     let failure = Mutex<(ticket: Int, error: any Error)?>(nil)
     let stopped = Atomic<Bool>(false)
@@ -33,7 +43,7 @@ package final class WorkerPool: Sendable {
         guard ticket < count else { return }
         do {
           if interrupted.load(ordering: .relaxed) { throw Interrupted() }
-          try body(ticket, worker)
+          try work.body(ticket, worker)
         } catch {
           failure.withLock { if $0 == nil || $0!.ticket > ticket { $0 = (ticket, error) } }
           stopped.store(true, ordering: .relaxed)

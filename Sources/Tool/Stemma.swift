@@ -23,11 +23,10 @@ struct Stemma: ParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "The store", subcommands: [Init.self, Stats.self, Verify.self, Backup.self]),
-      CommandGroup(name: "Models in and out", subcommands: [Import.self, Export.self, Plan.self, Merge.self]),
-      CommandGroup(name: "Looking", subcommands: [List.self, Show.self, Log.self]),
-      CommandGroup(name: "Names and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
-      CommandGroup(name: "Repair", subcommands: [Rebuild.self]),
+      CommandGroup(name: "Store", subcommands: [Init.self, Stats.self, Verify.self, Backup.self, Rebuild.self]),
+      CommandGroup(name: "Model", subcommands: [Import.self, Export.self, Plan.self, Merge.self]),
+      CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self]),
+      CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
     ])
 
   /// Parses, runs, and turns whatever was thrown into one line and an exit status.

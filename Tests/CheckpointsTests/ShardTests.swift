@@ -1,4 +1,5 @@
 import Checkpoints
+import JSON
 import Testing
 
 @Suite("shards")
@@ -30,7 +31,7 @@ struct ShardTests {
         try folder.writeTensors(place + name(shard, of: count), ["a\(shard)", "b\(shard)"])
         map += [("a\(shard)", name(shard, of: count)), ("b\(shard)", name(shard, of: count))]
       }
-      try folder.writeIndex(place + "model.safetensors.index.json", map)
+      try folder.writeIndex(map, at: place + "model.safetensors.index.json")
     }
     let scan = try CheckpointFolder.scan(folder.path)
     #expect(scan.files.count == 2 * (count + 1))

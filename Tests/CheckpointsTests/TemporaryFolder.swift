@@ -42,7 +42,7 @@ final class TemporaryFolder: Sendable {
     try write(name, SafetensorsHeader.fileStart(header) + [UInt8](repeating: 0, count: 8 * tensors.count))
   }
 
-  func writeIndex(_ name: String = "model.safetensors.index.json", _ map: [(String, String)]) throws {
+  func writeIndex(_ map: [(String, String)], at name: String = "model.safetensors.index.json") throws {
     let entries = map.map { "\"\($0.0)\": \"\($0.1)\"" }.joined(separator: ", ")
     try write(name, text: "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\(entries)}}")
   }

@@ -125,6 +125,28 @@ import Testing
     #expect(throws: LineageError.self) { try LineageDatabase(path: folder.path + "/none", readOnly: true) }
   }
 
+  @Test("when the last writer has closed, one file is left, and it is read again")
+  func settled() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    try database.record([("base", []), ("tune", ["base"])])
+    #expect(try database.models().count == 2)
+    try database.close()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["stemma.sqlite"])
+    #expect(try folder.open(readOnly: true).models().count == 2)
+  }
+
+  @Test("a settled database in a folder that cannot be written is read", .enabled(if: geteuid() != 0))
+  func readOnlyFolder() throws {
+    let folder = try Folder()
+    let database = try folder.migrated()
+    try database.record([("base", []), ("tune", ["base"])])
+    try database.close()
+    chmod(folder.path, 0o555)
+    defer { chmod(folder.path, 0o755) }
+    #expect(try folder.open(readOnly: true).models().count == 2)
+  }
+
   @Test("a snapshot does not see what is published meanwhile")
   func snapshot() throws {
     let folder = try Folder()

@@ -6,6 +6,7 @@ struct Backup: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup",
     abstract: "Copy the store, while it is in use.",
+    usage: "stemma backup <folder> [<options>]",
     discussion: """
       FOLDER must be new. The copy is a store itself.
 

@@ -6,6 +6,7 @@ struct Collect: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gc",
     abstract: "Delete what nothing needs any more.",
+    usage: "stemma gc [<options>]",
     discussion: """
       Keeps named models, the inputs of merges and the bases of deltas; deletes the rest. Nobody else may use the \
       store meanwhile.

@@ -5,6 +5,7 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract: "Write a model's files to a folder.",
+    usage: "stemma export <model> <folder> [<options>]",
     discussion: """
       Every file is the one that was imported, byte for byte; merges are rebuilt. All of it is checked by digest \
       before FOLDER appears. FOLDER must be new or empty.

@@ -6,6 +6,7 @@ struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
     abstract: "Store a checkpoint, losslessly.",
+    usage: "stemma import <folder> [<options>]",
     discussion: """
       FOLDER holds safetensors files, a config and whatever else belongs to the model; every file is kept byte for \
       byte. With --base the tensors are stored as differences to that model where this is smaller; without it the \

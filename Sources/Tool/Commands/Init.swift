@@ -6,6 +6,7 @@ struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
     abstract: "Make an empty store.",
+    usage: "stemma init [<folder>] [<options>]",
     discussion: """
       Makes a folder .stemma in FOLDER, which is the current one if not given. Commands called anywhere below it \
       find it by themselves.

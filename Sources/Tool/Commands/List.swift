@@ -6,6 +6,7 @@ struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
     abstract: "List the models, one line a name.",
+    usage: "stemma list [<options>]",
     discussion: """
       STATE is 'stored' for models whose bytes are kept, 'virtual' for merges that are rebuilt on demand, and \
       'absent' for models that are only known as ancestors.

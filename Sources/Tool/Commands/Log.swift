@@ -6,6 +6,7 @@ struct Log: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "log",
     abstract: "Show where a model came from, or what a name has meant.",
+    usage: "stemma log <model> | --name <name> [<options>]",
     discussion: """
       Draws the ancestors of MODEL as a tree, each once: their roles and coefficients, and who made them when. \
       A role in brackets is a claim that the bytes do not rest on.

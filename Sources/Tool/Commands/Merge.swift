@@ -6,6 +6,7 @@ struct Merge: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "merge",
     abstract: "Make a model from others by a recipe.",
+    usage: "stemma merge <recipe> --name <name> | --out <folder> [<options>]",
     discussion: """
       Reads a recipe in mergekit's YAML. The store keeps the recipe and the digests of the result, and \
       'stemma export' rebuilds its bytes when they are wanted; --stored keeps the bytes too. (--store is another \

@@ -6,6 +6,7 @@ struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
     abstract: "Show what a merge would do, tensor by tensor.",
+    usage: "stemma plan <recipe> [<options>]",
     discussion: """
       Reads a recipe in mergekit's YAML and checks it against its inputs; nothing is written. Without a store the \
       inputs must be folders.

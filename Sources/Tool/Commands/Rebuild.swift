@@ -6,6 +6,7 @@ struct Rebuild: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rebuild",
     abstract: "Make the database anew from packs and documents.",
+    usage: "stemma rebuild [<options>]",
     discussion: """
       For a database that is lost or damaged: models, lineage, names and their history all come back. Nobody else \
       may use the store meanwhile.

@@ -6,6 +6,7 @@ struct Remove: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remove",
     abstract: "Take away all names of a model.",
+    usage: "stemma remove <model> [<options>]",
     discussion: """
       Its bytes go with the next 'stemma gc', unless a merge or a delta still rests on them.
 
@@ -20,7 +21,7 @@ struct Remove: ParsableCommand {
   func run() throws {
     let names = try options.open().remove(model)
     options.show(["names": .array(names.map(JSONValue.string))]) {
-      names.isEmpty ? "\(model.plain) had no names" : "took away the names \(names.joined(separator: ", "))"
+      "took away the \(names.count == 1 ? "name" : "names") " + names.joined(separator: ", ")
     }
     options.remark("what nothing needs any more goes with: stemma gc")
   }

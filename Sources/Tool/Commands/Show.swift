@@ -6,6 +6,7 @@ struct Show: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
     abstract: "Show one model: its files, tensors and parents.",
+    usage: "stemma show <model> [<options>]",
     discussion: """
       Text shows the first tensors only; --tensors shows all of them, and --json always does.
 

@@ -6,6 +6,7 @@ struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stats",
     abstract: "Show how many bytes the store takes, and saves.",
+    usage: "stemma stats [<options>]",
     discussion: """
       Compares the store with plain folders of the same models.
 

@@ -6,6 +6,7 @@ struct Tag: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tag",
     abstract: "Give a model one more name.",
+    usage: "stemma tag <model> <name> [<options>]",
     discussion: """
       A name is made of letters, digits, '.', '_' and '-', with '/' between its parts and ':' before a tag. What a \
       name meant before stays in its history: stemma log --name NAME.
@@ -19,13 +20,13 @@ struct Tag: ParsableCommand {
   @Argument(help: "The new name.")
   var name: String
 
-  @Flag(help: "Take the name from the model that has it now.")
-  var replace = false
+  @Flag(name: [.short, .long], help: "Take the name from the model that has it now.")
+  var force = false
 
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let id = try options.open().tag(model, as: name, replacing: replace)
+    let id = try options.open().tag(model, as: name, replacing: force)
     options.show(["name": .string(name), "id": .string(id)]) { "\(name) is now \(id.shortID)" }
   }
 }

@@ -6,6 +6,7 @@ struct Untag: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "untag",
     abstract: "Take a name away.",
+    usage: "stemma untag <name> [<options>]",
     discussion: """
       The model stays until it has no name left and 'stemma gc' finds that nothing else needs it.
 

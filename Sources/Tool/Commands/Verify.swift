@@ -6,6 +6,7 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Check the store's bytes and names for damage.",
+    usage: "stemma verify [<options>]",
     discussion: """
       Reads every pack and document and checks its digest; says what is damaged and which models it hurts, with \
       exit status 5. --full also decodes every object. Garbage that an interrupted command left is no damage; \

@@ -1,0 +1,76 @@
+package import Tensors
+
+/// What will be done, tensor by tensor. A value: the same recipe and inputs always give an equal plan.
+package struct Plan: Sendable, Equatable {
+  /// The arithmetic version; what it computes never changes once shipped.
+  package let arithmetic: String
+  /// The references of the models read.
+  package let inputs: [String]
+  /// The tensors of the fused model, sorted by the bytes of their names.
+  package let tensors: [PlannedTensor]
+
+  /// The arithmetic of this version: f32 elements (f64 where an input is F64), nothing fused, one rounding at the end.
+  package static let exact1 = "exact-1"
+
+  /// Bytes of all input tensors that will be read.
+  package var bytesToRead: Int { tensors.reduce(0) { $0 + $1.bytesToRead } }
+
+  /// Bytes of all tensors that will be produced.
+  package var bytesToWrite: Int { tensors.reduce(0) { $0 + $1.bytesToWrite } }
+
+  /// Bytes of scratch and output buffers that so many workers need with blocks of so many elements.
+  package func memoryEstimate(workers: Int, blockElements: Int = 262_144) -> Int {
+    workers * (tensors.map { $0.blockMemory(elements: min(blockElements, $0.unitCount)) }.max() ?? 0)
+  }
+}
+
+/// How one tensor of the fused model is made.
+package struct PlannedTensor: Sendable, Equatable {
+  package let name: String
+  /// The output dtype.
+  package let dtype: DType
+  package let shape: Shape
+  package let method: MethodCall
+  /// The inputs read, as indices into `Plan.inputs`, in the order of arithmetic.
+  package let inputs: [Int]
+  /// The stored dtype of each of `inputs`.
+  package let inputDTypes: [DType]
+
+  /// Elements to produce; bytes where the dtype is smaller than a byte.
+  package var unitCount: Int {
+    let count = shape.elementCount ?? 0
+    return dtype.bits < 8 ? count * dtype.bits / 8 : count
+  }
+
+  /// Bytes of one unit of output, at least 1.
+  package var unitBytes: Int { max(1, dtype.bits / 8) }
+
+  /// Bytes of the inputs of this tensor.
+  package var bytesToRead: Int { inputDTypes.reduce(0) { $0 + (shape.byteCount(of: $1) ?? 0) } }
+
+  /// Bytes of the tensor produced.
+  package var bytesToWrite: Int { unitCount * unitBytes }
+
+  /// True where elements are computed in f64.
+  var isWide: Bool { inputDTypes.contains(.f64) }
+
+  func blockMemory(elements: Int) -> Int {
+    let wide = isWide ? 8 : 4
+    let stored = inputDTypes.map { max(1, $0.bits / 8) }.max() ?? 0
+    switch method {
+    case .copy: return elements * (unitBytes + (inputs.count > 1 ? stored : 0))
+    case .linear: return elements * (unitBytes + wide + stored)
+    case .taskArithmetic: return elements * (unitBytes + 2 * wide + 2 * stored)
+    }
+  }
+}
+
+/// A merge method with the parameters of one tensor.
+package enum MethodCall: Sendable, Equatable {
+  /// One weight an input.
+  case linear(weights: [Double], normalize: Bool)
+  /// `base` is the position of the base in the tensor's `inputs`; one weight for each other input, in order.
+  case taskArithmetic(base: Int, weights: [Double], normalize: Bool, lambda: Double)
+  /// The bytes of the first input. Where more inputs are listed, nobody has compared them yet: the executor does.
+  case copy
+}

@@ -1,0 +1,174 @@
+import Checkpoints
+import Foundation
+import Glibc
+import Merging
+import Objects
+import Synchronization
+import Tensors
+
+/// A checkpoint folder as an input of a merge without a store.
+final class FolderInput: Sendable {
+  let reference: String
+  let folder: CheckpointFolder
+  private let places: [String: (path: String, offset: Int)]
+  private let open = Mutex<[String: LocalFile]>([:])
+
+  init(_ reference: String, relativeTo directory: String) throws {
+    self.reference = reference
+    folder = try CheckpointFolder.scan(Repository.path(reference, relativeTo: directory))
+    var places: [String: (path: String, offset: Int)] = [:]
+    for file in folder.files {
+      for tensor in file.header?.tensors ?? [] {
+        places[tensor.name] = (folder.path + "/" + file.path, file.header!.dataStart + tensor.begin)
+      }
+    }
+    self.places = places
+  }
+
+  var mergeInput: ModelInput {
+    ModelInput(
+      reference: reference,
+      tensors: folder.files.flatMap { $0.header?.tensors ?? [] }.map {
+        TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: nil)
+      })
+  }
+
+  func read(_ tensor: String, at start: Int, into out: UnsafeMutableRawBufferPointer) throws {
+    guard let place = places[tensor] else {
+      throw RepositoryError(.internal, "\(reference) has no tensor \(tensor)")
+    }
+    let file = try open.withLock { files in
+      if let file = files[place.path] { return file }
+      let file = try LocalFile(place.path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
+      files[place.path] = file
+      return file
+    }
+    guard try file.read(into: out, at: place.offset + start) == out.count else {
+      throw RepositoryError(.conflict, "\(place.path) changed while it was read")
+    }
+  }
+}
+
+/// The inputs of a merge, out of folders.
+struct FolderTensorSource: TensorSource {
+  let inputs: [FolderInput]
+
+  func read(input: Int, tensor: String, bytes: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws {
+    try inputs[input].read(tensor, at: bytes.lowerBound, into: out)
+  }
+}
+
+extension Repository {
+  /// Plans a recipe whose models are folders, without a store.
+  public static func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
+    try door {
+      let recipe = try Recipe(yaml: text)
+      let inputs = try folders(of: recipe, relativeTo: directory)
+      return PlanReport(try Planner.plan(recipe, inputs: inputs.map(\.mergeInput)))
+    }
+  }
+
+  /// Merges folders into a new folder without a store. Nothing is left behind on a throw.
+  public static func merge(
+    recipe text: String, relativeTo directory: String, to out: String, threads: Int? = nil,
+    progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> MergeReport {
+    try door {
+      let recipe = try Recipe(yaml: text)
+      let inputs = try folders(of: recipe, relativeTo: directory)
+      let plan = try Planner.plan(recipe, inputs: inputs.map(\.mergeInput))
+      let donor = inputs[recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0]
+      let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
+      let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
+      let layout = FusedLayout(plan: plan, recipe: recipe, donor: others, config: config)
+      let model = try FusedModel(plan: plan, source: FolderTensorSource(inputs: inputs))
+      let output = try OutputFolder(target: out)
+      do {
+        var texts = layout.made
+        for path in layout.takenOver { texts.append((path, try contents(donor.folder.path + "/" + path))) }
+        for (path, bytes) in texts {
+          try output.create(path, size: bytes.count)
+          try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
+        }
+        let pool = WorkerPool(width: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+        let id = try write(layout, model: model, to: output, texts: texts, pool: pool, progress: progress)
+        try output.publish()
+        let bytes = layout.shards.reduce(0) { $0 + $1.size } + texts.reduce(0) { $0 + $1.bytes.count }
+        return MergeReport(
+          id: id, name: nil, method: recipe.method.rawValue, state: "exported", tensors: plan.tensors.count,
+          bytes: bytes, bytesAdded: 0)
+      } catch {
+        output.discard()
+        throw error
+      }
+    }
+  }
+
+  private static func folders(of recipe: Recipe, relativeTo directory: String) throws -> [FolderInput] {
+    try recipe.modelReferences.map { try FolderInput($0, relativeTo: directory) }
+  }
+
+  private static func contents(_ path: String) throws -> [UInt8] {
+    let file = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
+    return try file.bytes(at: 0, count: try file.size(), path: path)
+  }
+
+  /// Computes and writes all tensors; returns the model id of what was written.
+  private static func write(
+    _ layout: FusedLayout, model: FusedModel, to output: OutputFolder, texts: [(path: String, bytes: [UInt8])],
+    pool: WorkerPool, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws -> String {
+    let spaces = WorkspaceShelf()
+    var places: [(file: Int, tensor: Int, offset: Int, size: Int)] = []
+    let files = layout.shards.map { _ in ItemHash() }
+    for (index, shard) in layout.shards.enumerated() {
+      let head = SafetensorsHeader.fileStart(shard.headerBytes)
+      try output.create(shard.path, size: shard.size)
+      try head.withUnsafeBytes { try output.write(shard.path, $0, at: 0) }
+      head.withUnsafeBytes { files[index].running.update($0) }
+      var offset = 8 + shard.headerBytes.count
+      for tensor in shard.tensors {
+        let size = model.plan.tensors[tensor].shape.byteCount(of: model.plan.tensors[tensor].dtype) ?? 0
+        places.append((index, tensor, offset, size))
+        offset += size
+      }
+    }
+    let (targets, hashes) = (places, places.map { _ in ItemHash() })
+    var work = Conveyor.Work(fill: { piece, buffer, _ in
+      let place = targets[piece.item]
+      try spaces.withWorkspace {
+        try model.produce(tensor: place.tensor, from: piece.range.lowerBound, into: buffer, $0)
+      }
+      try output.write(
+        layout.shards[place.file].path, UnsafeRawBufferPointer(buffer), at: place.offset + piece.range.lowerBound)
+    })
+    work.foldItem = { item, slots in for slot in slots { hashes[item].running.update(slot.bytes) } }
+    work.foldFile = { file, slots in for slot in slots { files[file].running.update(slot.bytes) } }
+    let total = places.reduce(0) { $0 + $1.size }
+    work.progress = progress.map { report in { report($0, total) } }
+    let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
+    try conveyor.run(Conveyor.cut(places.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes), work)
+    var next = 0
+    var entries: [Manifest.File] = texts.map {
+      .init(path: $0.path, size: $0.bytes.count, digest: Digest(of: $0.bytes), header: nil, tensors: [])
+    }
+    for (index, shard) in layout.shards.enumerated() {
+      let tensors = shard.tensors.map { tensor -> Manifest.TensorEntry in
+        defer { next += 1 }
+        let planned = model.plan.tensors[tensor]
+        return .init(
+          name: planned.name, dtype: planned.dtype, shape: planned.shape, digest: hashes[next].running.finish())
+      }
+      entries.append(
+        .init(
+          path: shard.path, size: shard.size, digest: files[index].running.finish(),
+          header: (Digest(of: shard.headerBytes), shard.headerBytes.count), tensors: tensors))
+    }
+    return Manifest(files: entries).document.digest.hex
+  }
+
+  /// A digest under way, of its own for each item.
+  private final class ItemHash {
+    var running = RunningDigest()
+  }
+}

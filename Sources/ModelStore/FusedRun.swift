@@ -1,0 +1,101 @@
+import Merging
+import Objects
+import Tensors
+
+/// One execution of a plan for the record: digests of every tensor and file, and packs for what must be kept.
+final class FusedRun {
+  private let layout: FusedLayout
+  private let plan: Plan
+  private let model: FusedModel
+  private let repository: Repository
+  private var weights: Ingest?
+  private var small: Ingest?
+
+  init(layout: FusedLayout, plan: Plan, model: FusedModel, repository: Repository) {
+    self.layout = layout
+    self.plan = plan
+    self.model = model
+    self.repository = repository
+  }
+
+  var sealed: [Ingest.SealedPack] { (small?.sealed ?? []) + (weights?.sealed ?? []) }
+
+  /// Runs the plan. Small files and headers are always packed, tensors only where bytes are kept.
+  func run(
+    keepBytes: Bool, source: StoreTensorSource, base: Int, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws {
+    let texts = layout.shards.map(\.headerBytes) + layout.made.map(\.bytes)
+    let small = Ingest(
+      repository: repository, items: texts.enumerated().map { .bytes(file: $0, size: $1.count) },
+      prefixes: texts.map { _ in [] })
+    try small.run(packing: true, progress: nil) { piece, buffer, _ in
+      texts[piece.item].withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[piece.range])) }
+    }
+    self.small = small
+    var items: [Ingest.Item] = []
+    var contents: [Int?] = []
+    for (index, shard) in layout.shards.enumerated() {
+      items.append(.bytes(file: index, size: shard.headerBytes.count))
+      contents.append(nil)
+      for tensor in shard.tensors {
+        let planned = plan.tensors[tensor]
+        let near = keepBytes ? source.frame(input: base, tensor: planned.name)?.trailer.digest : nil
+        let reader = try near.flatMap { try repository.openBase($0) }
+        let fits = reader?.trailer.dtype == planned.dtype.code
+        items.append(
+          .tensor(
+            file: index, size: planned.shape.byteCount(of: planned.dtype) ?? 0, dtype: planned.dtype,
+            base: fits ? reader : nil))
+        contents.append(tensor)
+      }
+    }
+    let weights = Ingest(
+      repository: repository, items: items,
+      prefixes: layout.shards.map { shard in
+        withUnsafeBytes(of: UInt64(shard.headerBytes.count).littleEndian) { Array($0) }
+      })
+    let total = layout.shards.reduce(0) { $0 + $1.size }
+    let (model, shards, spaces) = (model, layout.shards, repository.spaces)
+    let files = items.map(\.file)
+    try weights.run(packing: keepBytes, progress: progress.map { report in { report($0, total) } }) {
+      piece, buffer, _ in
+      if let tensor = contents[piece.item] {
+        try spaces.withWorkspace {
+          try model.produce(tensor: tensor, from: piece.range.lowerBound, into: buffer, $0)
+        }
+      } else {
+        shards[files[piece.item]].headerBytes.withUnsafeBytes {
+          buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[piece.range]))
+        }
+      }
+    }
+    self.weights = weights
+  }
+
+  /// The fused model's manifest, after `run`.
+  func manifest(donor: Manifest) -> Manifest {
+    guard let small, let weights else { preconditionFailure("the plan has not been run") }
+    var files: [Manifest.File] = []
+    var next = 0
+    for (index, shard) in layout.shards.enumerated() {
+      let tensors = shard.tensors.enumerated().map { position, tensor in
+        Manifest.TensorEntry(
+          name: plan.tensors[tensor].name, dtype: plan.tensors[tensor].dtype, shape: plan.tensors[tensor].shape,
+          digest: weights.digest(next + 1 + position))
+      }
+      files.append(
+        .init(
+          path: shard.path, size: shard.size, digest: weights.fileDigest(index),
+          header: (weights.digest(next), shard.headerBytes.count), tensors: tensors))
+      next += 1 + tensors.count
+    }
+    for (index, made) in layout.made.enumerated() {
+      files.append(
+        .init(
+          path: made.path, size: made.bytes.count, digest: small.digest(layout.shards.count + index), header: nil,
+          tensors: []))
+    }
+    files += donor.files.filter { layout.takenOver.contains($0.path) && $0.header == nil }
+    return Manifest(files: files)
+  }
+}

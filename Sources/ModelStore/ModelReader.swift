@@ -1,0 +1,156 @@
+import Foundation
+import Lineage
+import Merging
+import Objects
+import Tensors
+
+/// Where a tensor's bytes come from: a frame in a pack, or the plan of a merge.
+enum TensorBytes {
+  case frame(ObjectReader)
+  case fused(FusedModel, tensor: Int)
+}
+
+/// A model whose tensors are computed from its inputs.
+final class FusedModel {
+  let plan: Plan
+  private let executor: Executor
+  private let measurements: [Measurements]
+  private let indices: [String: Int]
+
+  init(plan: Plan, source: any TensorSource) throws {
+    self.plan = plan
+    let executor = Executor(plan: plan, source: source)
+    self.executor = executor
+    measurements = try plan.tensors.indices.map { try executor.measure(tensor: $0) }
+    indices = Dictionary(plan.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  func index(of name: String) -> Int? { indices[name] }
+
+  /// Computes bytes of an output tensor; the range covers whole elements.
+  func produce(
+    tensor: Int, from start: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace
+  ) throws {
+    guard out.count > 0 else { return }
+    let width = max(1, plan.tensors[tensor].dtype.bits / 8)
+    try executor.produce(
+      tensor: tensor, elements: start / width..<(start + out.count) / width, measurements: measurements[tensor],
+      into: out, scratch: &space.scratch)
+  }
+}
+
+/// Reads any model's tensors, stored or fused: the one resolver.
+final class ModelReader {
+  let model: Digest
+  let manifest: Manifest
+  private let repository: Repository
+  private let depth: Int
+  private var fused: FusedModel?
+
+  /// Nested recipes deeper than this are refused: they are damage or a cycle.
+  static let nestingMax = 64
+
+  init(_ model: Digest, in repository: Repository, depth: Int = 0) throws {
+    guard depth <= Self.nestingMax else {
+      throw RepositoryError(.corrupt, "model \(model.short): recipes nested more than \(Self.nestingMax) deep")
+    }
+    self.model = model
+    self.repository = repository
+    self.depth = depth
+    manifest = try repository.manifest(of: model)
+  }
+
+  /// Finds where a tensor's bytes come from.
+  func open(_ tensor: Manifest.TensorEntry) throws -> TensorBytes {
+    if let reader = try repository.openObject(tensor.digest) { return .frame(reader) }
+    let fused = try self.fused ?? repository.fusedModel(model, depth: depth)
+    self.fused = fused
+    guard let fused, let index = fused.index(of: tensor.name) else {
+      throw RepositoryError(
+        .corrupt, "model \(model.short), tensor \(tensor.name): object \(tensor.digest.short) is in no pack",
+        hint: "run: stemma verify")
+    }
+    return .fused(fused, tensor: index)
+  }
+}
+
+extension TensorBytes {
+  /// Fills the buffer with the tensor's bytes from an offset.
+  func read(at start: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace) throws {
+    switch self {
+    case .frame(let reader): try reader.read(at: start, into: out, space)
+    case .fused(let model, let tensor): try model.produce(tensor: tensor, from: start, into: out, space)
+    }
+  }
+
+  /// Raw bytes of a stored object; nil where they are computed.
+  var storedSize: Int? {
+    if case .frame(let reader) = self { reader.size } else { nil }
+  }
+}
+
+/// The inputs of a merge, out of the store.
+struct StoreTensorSource: TensorSource, @unchecked Sendable {
+  // Written once, before any worker reads it.
+  private let tensors: [[String: TensorBytes]]
+  private let spaces: WorkspaceShelf
+
+  init(models: [ModelReader], spaces: WorkspaceShelf) throws {
+    self.spaces = spaces
+    tensors = try models.map { reader in
+      var found: [String: TensorBytes] = [:]
+      for tensor in reader.manifest.tensors { found[tensor.name] = try reader.open(tensor) }
+      return found
+    }
+  }
+
+  func read(input: Int, tensor: String, bytes: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws {
+    guard let found = tensors[input][tensor] else {
+      throw RepositoryError(.internal, "input \(input) of the plan has no tensor \(tensor)")
+    }
+    try spaces.withWorkspace { try found.read(at: bytes.lowerBound, into: out, $0) }
+  }
+
+  /// The frame of an input's tensor, where it is stored.
+  func frame(input: Int, tensor: String) -> ObjectReader? {
+    if case .frame(let reader)? = tensors[input][tensor] { reader } else { nil }
+  }
+}
+
+extension Repository {
+  /// The plan of a merged model, made again from its recipe and ready to run; nil where the model was not merged.
+  func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
+    for row in try lineage.derivations(of: model) where row.kind == .merge {
+      let derivation = try Derivation(try documents.get(row.digest))
+      // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
+      if try lineage.wouldCycle(output: model, inputs: derivation.parents.map(\.model)) { continue }
+      guard let recipeDigest = derivation.recipe,
+        let text = try documents.get(recipeDigest).value["yaml"]?.text
+      else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): no recipe in it") }
+      let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
+      let plan = try Planner.plan(
+        try Recipe(yaml: text),
+        inputs: zip(derivation.parents, inputs).map { parent, reader in
+          reader.manifest.mergeInput(reference: parent.reference ?? "")
+        })
+      guard Digest(of: Array(plan.text().utf8)) == derivation.plan else {
+        throw RepositoryError(
+          .unsupported, "model \(model.short): the recipe gives another plan than the one recorded",
+          hint: "use the stemma version that made it: \(derivation.tool)")
+      }
+      return try FusedModel(plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces))
+    }
+    return nil
+  }
+}
+
+extension Manifest {
+  /// This model as an input of a plan.
+  func mergeInput(reference: String) -> ModelInput {
+    ModelInput(
+      reference: reference,
+      tensors: tensors.map {
+        TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: $0.digest.hex)
+      })
+  }
+}

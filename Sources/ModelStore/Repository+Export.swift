@@ -1,0 +1,134 @@
+import Foundation
+import Objects
+import Tensors
+
+extension Repository {
+  /// Writes a model's files into a new or empty folder, every byte proved by digest before the folder gets its name.
+  ///
+  /// On a throw nothing is left behind.
+  public func export(
+    _ reference: String, to path: String, progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> ExportReport {
+    try door {
+      let model = try resolve(reference)
+      let reader = try ModelReader(model, in: self)
+      let items = try exportItems(of: reader)
+      let output = try OutputFolder(target: path)
+      do {
+        if let free = freeBytes(at: (output.target as NSString).deletingLastPathComponent),
+          free < reader.manifest.bytes
+        {
+          throw RepositoryError(.io, "\(path): \(reader.manifest.bytes) bytes needed, \(free) bytes free")
+        }
+        try write(items, of: reader.manifest, to: output, progress: progress)
+        try output.publish()
+      } catch {
+        output.discard()
+        throw error
+      }
+      return ExportReport(
+        id: model.hex, path: output.target, files: reader.manifest.files.count, bytes: reader.manifest.bytes)
+    }
+  }
+
+  /// One object of an export.
+  struct ExportItem {
+    let file: Int
+    /// In the file.
+    let offset: Int
+    let size: Int
+    let digest: Digest
+    /// For messages.
+    let label: String
+    let bytes: TensorBytes
+  }
+
+  /// What a model's files are made of. Throws `corrupt` where the manifest and the objects do not fit together.
+  func exportItems(of reader: ModelReader) throws -> [ExportItem] {
+    var items: [ExportItem] = []
+    for (index, file) in reader.manifest.files.enumerated() {
+      func stored(_ digest: Digest, _ offset: Int, _ size: Int, _ label: String) throws {
+        guard let object = try openObject(digest) else {
+          throw RepositoryError(.corrupt, "\(label): object \(digest.short) is in no pack", hint: "run: stemma verify")
+        }
+        guard object.size == size else {
+          throw RepositoryError(.corrupt, "\(label): \(size) bytes expected, \(object.size) stored")
+        }
+        items.append(
+          ExportItem(
+            file: index, offset: offset, size: size, digest: digest, label: label, bytes: .frame(object)))
+      }
+      guard let header = file.header else {
+        try stored(file.digest, 0, file.size, file.path)
+        continue
+      }
+      try stored(header.digest, 8, header.size, "\(file.path): header")
+      var offset = 8 + header.size
+      for tensor in file.tensors {
+        let bytes = try reader.open(tensor)
+        if let size = bytes.storedSize, size != tensor.bytes {
+          throw RepositoryError(.corrupt, "\(tensor.name): \(tensor.bytes) bytes expected, \(size) stored")
+        }
+        items.append(
+          ExportItem(
+            file: index, offset: offset, size: tensor.bytes, digest: tensor.digest, label: tensor.name, bytes: bytes))
+        offset += tensor.bytes
+      }
+      guard offset == file.size else {
+        throw RepositoryError(.corrupt, "\(file.path): \(file.size) bytes expected, its tensors make \(offset)")
+      }
+    }
+    return items
+  }
+
+  private func write(
+    _ items: [ExportItem], of manifest: Manifest, to output: OutputFolder, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws {
+    for file in manifest.files {
+      try output.create(file.path, size: file.size)
+      if let header = file.header {
+        try withUnsafeBytes(of: UInt64(header.size).littleEndian) { try output.write(file.path, $0, at: 0) }
+      }
+    }
+    let total = manifest.bytes
+    try stream(items, progress: progress.map { report in { report($0, total) } }) { item, offset, bytes in
+      try output.write(manifest.files[item.file].path, bytes, at: item.offset + offset)
+    }
+  }
+
+  /// Produces all items block by block on all workers, hands each block to `sink` (any worker, any order), and proves
+  /// every item by its digest.
+  func stream(
+    _ items: [ExportItem], progress: ((Int) -> Void)?,
+    sink: (ExportItem, _ offset: Int, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let hashes = items.map { _ in Folding() }
+    try withoutActuallyEscaping(sink) { sink in
+      let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
+      let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
+      var work = Conveyor.Work(fill: { [spaces] piece, buffer, _ in
+        guard buffer.count > 0 else { return }
+        let item = items[piece.item]
+        try spaces.withWorkspace { try item.bytes.read(at: piece.range.lowerBound, into: buffer, $0) }
+        try sink(item, piece.range.lowerBound, UnsafeRawBufferPointer(buffer))
+      })
+      work.foldItem = { index, slots in
+        for slot in slots { hashes[index].digest.update(slot.bytes) }
+        guard slots.last!.piece.isLast else { return }
+        let found = hashes[index].digest.finish()
+        guard found == items[index].digest else {
+          throw RepositoryError(
+            .corrupt, "\(items[index].label): digest \(items[index].digest.short) expected, \(found.short) found",
+            hint: "run: stemma verify")
+        }
+      }
+      work.progress = progress
+      try conveyor.run(pieces, work)
+    }
+  }
+
+  /// A digest under way, of its own for each item.
+  private final class Folding {
+    var digest = RunningDigest()
+  }
+}

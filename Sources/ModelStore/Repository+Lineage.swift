@@ -1,0 +1,142 @@
+import Lineage
+import Objects
+
+extension Repository {
+  /// Models that have a name, newest first; with `all`, unnamed ones too.
+  public func list(all: Bool = false) throws(RepositoryError) -> [ModelSummary] {
+    try door {
+      try lineage.snapshot { snapshot in
+        let kinds = Dictionary(
+          try snapshot.allDerivations().map { ($0.model, $0) }, uniquingKeysWith: { first, _ in first })
+        return try snapshot.models().filter { all || !$0.names.isEmpty }.map { entry in
+          summary(entry.model, names: entry.names, derivation: kinds[entry.model.id])
+        }
+      }
+    }
+  }
+
+  /// A model with its files, tensors and parents.
+  public func show(_ reference: String) throws(RepositoryError) -> ModelDetails {
+    try door {
+      let model = try resolve(reference)
+      guard let row = try lineage.model(model) else { throw LineageError.unknownModel(model) }
+      let manifest = try manifest(of: model)
+      let derivation = try lineage.derivations(of: model).first
+      let objects = try lineage.objects(in: Set(manifest.objects))
+      return ModelDetails(
+        summary: summary(row, names: try lineage.names(of: model), derivation: derivation),
+        weightsID: row.weightsID.hex,
+        files: manifest.files.map {
+          .init(path: $0.path, bytes: $0.size, sha256: $0.digest.hex, tensors: $0.tensors.count)
+        },
+        tensors: manifest.tensors.map {
+          .init(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape.dimensions, sha256: $0.digest.hex)
+        },
+        madeBy: derivation?.madeBy, parents: try derivation.map { try parents(of: $0) } ?? [],
+        packedBytes: objects.values.reduce(0) { $0 + $1.length })
+    }
+  }
+
+  /// The ancestry of a model, the model first, then breadth first.
+  public func log(_ reference: String) throws(RepositoryError) -> LineageReport {
+    try door {
+      let model = try resolve(reference)
+      let rows = Dictionary(grouping: try lineage.ancestors(of: model), by: \.model)
+      var queue = [model]
+      var seen: Set<Digest> = [model]
+      var nodes: [LineageReport.Node] = []
+      while !queue.isEmpty {
+        let next = queue.removeFirst()
+        let derivations = (rows[next] ?? []).sorted { $0.sequence < $1.sequence }
+        for parent in derivations.flatMap(\.parents) where seen.insert(parent.parent).inserted {
+          queue.append(parent.parent)
+        }
+        nodes.append(
+          .init(
+            id: next.hex, names: try lineage.names(of: next),
+            state: try lineage.model(next)?.state.rawValue ?? ModelState.absent.rawValue,
+            derivations: try derivations.map { row in
+              LineageReport.Derivation(
+                kind: row.kind.rawValue, madeAt: row.madeAt, madeBy: row.madeBy, tool: row.tool,
+                method: row.kind == .merge ? try Derivation(try documents.get(row.digest)).method : nil,
+                parents: try parents(of: row))
+            }))
+      }
+      return LineageReport(nodes: nodes)
+    }
+  }
+
+  /// What a name has meant, newest first.
+  public func nameHistory(_ name: String) throws(RepositoryError) -> [NameEvent] {
+    try door {
+      let events = try lineage.nameHistory(name)
+      if events.isEmpty {
+        throw RepositoryError(.notFound, "no name \(name) now or before", hint: "see the names with: stemma list")
+      }
+      return events.sorted { $0.sequence > $1.sequence }.map {
+        NameEvent(
+          sequence: $0.sequence, name: $0.name, id: $0.model?.hex, madeAt: $0.madeAt, madeBy: $0.madeBy)
+      }
+    }
+  }
+
+  /// Gives a model one more name. With `replacing`, the name may leave another model. Durable when it returns.
+  public func tag(
+    _ reference: String, as name: String, replacing: Bool = false
+  ) throws(RepositoryError) -> String {
+    try door {
+      try requireWritable()
+      try Names.check(name)
+      let model = try resolve(reference)
+      if try lineage.name(name).map({ $0.model == model && $0.name == name }) == true { return model.hex }
+      try rename(name, to: model, replacing: replacing)
+      return model.hex
+    }
+  }
+
+  /// Takes a name away; the model stays until `collect`. Durable when it returns.
+  public func untag(_ name: String) throws(RepositoryError) {
+    try door {
+      try requireWritable()
+      guard let row = try lineage.name(name) else {
+        throw RepositoryError(.notFound, "no name \(name)", hint: "see the names with: stemma list")
+      }
+      try rename(row.name, to: nil, replacing: true)
+    }
+  }
+
+  /// Takes all names of a model away and returns them; its bytes stay until `collect`, and as long as others need them.
+  public func remove(_ reference: String) throws(RepositoryError) -> [String] {
+    try door {
+      try requireWritable()
+      let model = try resolve(reference)
+      let names = try lineage.names(of: model)
+      if names.isEmpty {
+        throw RepositoryError(
+          .notFound, "model \(model.short) has no name to remove", hint: "unnamed models go with: stemma gc")
+      }
+      for name in names { try rename(name, to: nil, replacing: true) }
+      return names
+    }
+  }
+
+  private func rename(_ name: String, to model: Digest?, replacing: Bool) throws {
+    let event = NameRecord(
+      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: now(), madeBy: whoami())
+    try lineage.publish { _ = try record(event, in: $0, replacing: replacing) }
+  }
+
+  private func summary(_ row: ModelRow, names: [String], derivation: DerivationRow?) -> ModelSummary {
+    ModelSummary(
+      id: row.id.hex, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
+      kind: derivation?.kind.rawValue, madeAt: derivation?.madeAt)
+  }
+
+  private func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {
+    try row.parents.map {
+      .init(
+        id: $0.parent.hex, name: try lineage.names(of: $0.parent).first, role: $0.role, coefficient: $0.coefficient,
+        claimed: $0.claimed)
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import Lineage
+import Merging
+import Objects
+import Tensors
+
+extension Repository {
+  /// Plans a recipe and reads no weights. References are store names; `./x`, `../x` and `/x` are checkpoint folders.
+  public func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
+    try door {
+      let recipe = try Recipe(yaml: text)
+      let inputs = try recipe.modelReferences.map { reference -> ModelInput in
+        if Self.isPath(reference, relativeTo: directory) {
+          return try FolderInput(reference, relativeTo: directory).mergeInput
+        }
+        return try manifest(of: try resolve(reference)).mergeInput(reference: reference)
+      }
+      return PlanReport(try Planner.plan(recipe, inputs: inputs))
+    }
+  }
+
+  /// Runs a recipe once to learn the fused model's digests, and records it. Durable when it returns.
+  ///
+  /// - Parameters:
+  ///   - name: what to call the fused model.
+  ///   - keepBytes: stores the bytes too, as deltas where that pays; else they are computed again on demand.
+  public func merge(
+    recipe text: String, relativeTo directory: String, name: String?, keepBytes: Bool = false,
+    madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> MergeReport {
+    let recipe = try door {
+      try requireWritable()
+      if let name {
+        try Names.check(name)
+        try refuseTaken(name)
+      }
+      let recipe = try Recipe(yaml: text)
+      // The whole recipe is checked against its inputs before any of them is imported.
+      _ = try plan(recipe: text, relativeTo: directory)
+      return recipe
+    }
+    var models: [Digest] = []
+    for reference in recipe.modelReferences {
+      if Self.isPath(reference, relativeTo: directory) {
+        let folder = Self.path(reference, relativeTo: directory)
+        let report = try importCheckpoint(at: folder, name: nil, base: nil, madeBy: madeBy, progress: nil)
+        models.append(Digest(hex: report.id)!)
+      } else {
+        models.append(try door { try resolve(reference) })
+      }
+    }
+    let inputs = models
+    return try door {
+      try fuse(recipe, inputs: inputs, name: name, keepBytes: keepBytes, madeBy: madeBy ?? whoami(), progress: progress)
+    }
+  }
+
+  private func fuse(
+    _ recipe: Recipe, inputs: [Digest], name: String?, keepBytes: Bool, madeBy: String,
+    progress: (@Sendable (Int, Int) -> Void)?
+  ) throws -> MergeReport {
+    let references = recipe.modelReferences
+    let readers = try inputs.map { try ModelReader($0, in: self) }
+    let plan = try Planner.plan(
+      recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
+    let source = try StoreTensorSource(models: readers, spaces: spaces)
+    let model = try FusedModel(plan: plan, source: source)
+    let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
+    let donor = readers[donorIndex].manifest
+    let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
+    let layout = FusedLayout(
+      plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
+      config: try config.map { try readObject($0.digest) })
+    let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
+    try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
+    let manifest = run.manifest(donor: donor)
+    let recipeDocument = Document(["type": "recipe", "version": 1, "yaml": .string(recipe.text)])
+    var derivation = Derivation(
+      kind: "merge", model: manifest.document.digest, sequence: try lineage.reserveSequence(), madeAt: now(),
+      madeBy: madeBy, tool: Self.tool,
+      parents: zip(references, inputs).map { reference, input in
+        .init(
+          role: reference == recipe.base ? "base" : "input", model: input,
+          coefficient: plan.coefficient(of: references.firstIndex(of: reference)!), claimed: false,
+          reference: reference)
+      })
+    derivation.recipe = recipeDocument.digest
+    derivation.method = recipe.method.rawValue
+    derivation.arithmetic = plan.arithmetic
+    derivation.plan = Digest(of: Array(plan.text().utf8))
+    let added = try publishMerge(
+      derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, keepBytes: keepBytes, name: name)
+    return MergeReport(
+      id: manifest.document.digest.hex, name: name, method: recipe.method.rawValue,
+      state: keepBytes ? "stored" : "virtual", tensors: plan.tensors.count, bytes: manifest.bytes, bytesAdded: added)
+  }
+
+  private func publishMerge(
+    _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], keepBytes: Bool,
+    name: String?
+  ) throws -> Int {
+    let document = manifest.document
+    let event = try name.map {
+      NameRecord(
+        sequence: try lineage.reserveSequence(), name: $0, model: document.digest, madeAt: derivation.madeAt,
+        madeBy: derivation.madeBy)
+    }
+    var added = packs.reduce(0) { $0 + $1.size } + document.bytes.count + recipe.bytes.count
+    try lineage.publish { publication in
+      try record(packs, in: publication)
+      try documents.put(document)
+      try documents.put(recipe)
+      try publication.insertModel(
+        ModelRow(
+          id: document.digest, weightsID: manifest.weightsID, state: keepBytes ? .stored : .virtual,
+          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: derivation.sequence))
+      added += try record(derivation, in: publication)
+      if let event { added += try record(event, in: publication, replacing: false) }
+    }
+    return added
+  }
+
+  /// True for references that are checkpoint folders. Where both a name and a folder would fit, that is a conflict only
+  /// for a bare name, which always means the name here.
+  static func isPath(_ reference: String, relativeTo directory: String) -> Bool {
+    reference.hasPrefix("./") || reference.hasPrefix("../") || reference.hasPrefix("/")
+  }
+
+  static func path(_ reference: String, relativeTo directory: String) -> String {
+    reference.hasPrefix("/") ? reference : absolute(directory + "/" + reference)
+  }
+}
+
+extension Plan {
+  /// The weight of an input where it is the same for all tensors; nil for a base and for gradients.
+  func coefficient(of input: Int) -> Double? {
+    var found: Double?
+    for tensor in tensors {
+      guard let position = tensor.inputs.firstIndex(of: input) else { continue }
+      let weight: Double?
+      switch tensor.method {
+      case .linear(let weights, _): weight = weights[position]
+      case .taskArithmetic(let base, let weights, _, _):
+        if base == input { return nil }
+        let others = tensor.inputs.filter { $0 != base }
+        weight = others.firstIndex(of: input).map { weights[$0] }
+      case .copy: continue
+      }
+      guard let weight else { return nil }
+      if let found, found != weight { return nil }
+      found = weight
+    }
+    return found
+  }
+}
+
+extension PlanReport {
+  init(_ plan: Plan) {
+    self.init(
+      text: plan.text(),
+      json: [
+        "arithmetic": .string(plan.arithmetic), "inputs": .array(plan.inputs.map { .string($0) }),
+        "tensors": .array(
+          plan.tensors.map { tensor in
+            [
+              "name": .string(tensor.name), "method": .string("\(tensor.method)"),
+              "dtype": .string(tensor.dtype.rawValue),
+              "shape": .array(tensor.shape.dimensions.map { .integer($0) }),
+              "inputs": .array(tensor.inputs.map { .integer($0) }),
+            ]
+          }),
+      ])
+  }
+}

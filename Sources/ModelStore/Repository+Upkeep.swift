@@ -1,0 +1,93 @@
+import Foundation
+import Lineage
+import Objects
+
+extension Repository {
+  /// Counts and bytes. Reads no weights.
+  public func stats() throws(RepositoryError) -> StatsReport {
+    try door {
+      try lineage.snapshot { snapshot in
+        let counts = try snapshot.counts()
+        let models = try snapshot.models()
+        let documents = try documents.all().digests
+        return StatsReport(
+          models: models.count, virtualModels: counts.virtualModels, names: counts.names, objects: counts.objects,
+          deltaObjects: counts.deltas, modelBytes: models.reduce(0) { $0 + $1.model.bytes },
+          objectBytes: counts.rawBytes, packBytes: counts.packBytes,
+          documentBytes: try documents.reduce(0) { try $0 + size(self.documents.file(of: $1)) },
+          databaseBytes: try size(layout.database))
+      }
+    }
+  }
+
+  private func size(_ path: String) throws -> Int { try storage.open(path).size() }
+
+  /// Copies the whole store into a new or empty folder, which then is a store itself; returns the bytes copied.
+  ///
+  /// The database is copied first, as one transaction sees it; packs and documents that it names never change.
+  public func backup(to path: String) throws(RepositoryError) -> Int {
+    try door {
+      let output = try OutputFolder(target: path)
+      do {
+        let bytes = try copyStore(to: output)
+        try output.publish()
+        return bytes
+      } catch {
+        output.discard()
+        throw error
+      }
+    }
+  }
+
+  private func copyStore(to output: OutputFolder) throws -> Int {
+    let database = temporaryPath(".sqlite")
+    try lineage.backup(to: database)
+    defer { try? storage.remove(database) }
+    var files = [(database, ".stemma/stemma.sqlite"), (layout.config, ".stemma/config.yml")]
+    let copy = try LineageDatabase(path: database, readOnly: true)
+    for pack in try copy.packs() {
+      files.append((layout.pack(pack.digest.hex), relative(layout.pack(pack.digest.hex))))
+    }
+    for digest in try copy.snapshot({ try $0.referencedDocuments() }).sorted() {
+      files.append((documents.file(of: digest), relative(documents.file(of: digest))))
+    }
+    try copy.close()
+    var total = 0
+    for (source, target) in files {
+      let file = try storage.open(source)
+      let size = try file.size()
+      try output.create(target, size: size)
+      try spaces.withWorkspace { space in
+        var at = 0
+        while at < size {
+          let buffer = space.buffer(41, count: min(1 << 20, size - at))
+          guard try file.read(into: buffer, at: at) == buffer.count else {
+            throw ObjectsError.truncated(path: source, offset: at, wanted: buffer.count, available: 0)
+          }
+          try output.write(target, UnsafeRawBufferPointer(buffer), at: at)
+          at += buffer.count
+        }
+      }
+      total += size
+    }
+    for folder in ["packs", "documents", "tmp"] { try output.makeFolder(".stemma/\(folder)") }
+    try output.syncAll()
+    return total
+  }
+
+  private func relative(_ path: String) -> String { ".stemma" + path.dropFirst(layout.root.count) }
+
+  /// Makes the database again from packs and documents alone. Needs the store to itself.
+  ///
+  /// A document or pack that cannot be read is reported and left where it is.
+  public static func rebuild(at path: String) throws(RepositoryError) -> RebuildReport {
+    try door {
+      let layout = Layout(root: path)
+      try checkFormat(layout)
+      guard let lock = try StoreLock(path: layout.lock, exclusive: true) else {
+        throw RepositoryError(.conflict, "\(path): in use by another process", hint: "try again when it is done")
+      }
+      return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }
+    }
+  }
+}

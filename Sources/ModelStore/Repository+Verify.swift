@@ -1,0 +1,213 @@
+import Lineage
+import Objects
+import Synchronization
+
+extension Repository {
+  /// Checks everything: the database, every byte of every pack and document, and — with `full` — that every object
+  /// decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which harms nothing.
+  public func verify(
+    full: Bool = true, progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> VerifyReport {
+    try door {
+      var findings = Findings()
+      for fault in try lineage.integrityCheck() { findings.damage(fault) }
+      try checkPacks(&findings, full: full, progress: progress)
+      try checkDocuments(&findings)
+      let hurt = try hurtModels(findings)
+      for name in try storage.list(layout.temporary) { findings.garbage.append("tmp/\(name)") }
+      return VerifyReport(
+        models: findings.models, objects: findings.objects, packs: findings.packs, documents: findings.documents,
+        bytes: findings.bytes,
+        damage: findings.faults.map { fault in
+          .init(what: fault.what, models: fault.models + (fault.object.flatMap { hurt[$0] } ?? []))
+        }, garbage: findings.garbage)
+    }
+  }
+
+  /// What a check has found so far.
+  private struct Findings {
+    struct Fault {
+      let what: String
+      var object: Digest?
+      var models: [String] = []
+    }
+
+    var faults: [Fault] = []
+    var garbage: [String] = []
+    var models = 0
+    var objects = 0
+    var packs = 0
+    var documents = 0
+    var bytes = 0
+
+    mutating func damage(_ what: String, object: Digest? = nil, models: [String] = []) {
+      faults.append(Fault(what: what, object: object, models: models))
+    }
+  }
+
+  private func checkPacks(
+    _ findings: inout Findings, full: Bool, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws {
+    let known = try lineage.packs()
+    let total = known.reduce(0) { $0 + $1.bytes }
+    for pack in known {
+      let rows = try lineage.objects(inPack: pack.id).sorted { $0.offset < $1.offset }
+      findings.packs += 1
+      findings.objects += rows.count
+      findings.bytes += pack.bytes
+      try check(pack, rows: rows, full: full, &findings)
+      progress?(findings.bytes, total)
+    }
+    let digests = Set(known.map(\.digest))
+    for shelf in try storage.list(layout.packs) {
+      for name in try storage.list("\(layout.packs)/\(shelf)") {
+        if let digest = Digest(hex: name.dropLast(5)), name.hasSuffix(".pack"), digests.contains(digest) { continue }
+        findings.garbage.append("packs/\(shelf)/\(name)")
+      }
+    }
+  }
+
+  /// One pack: its own digest, its index, every frame's trailer and blocks; with `full` every object's digest.
+  private func check(_ pack: PackRow, rows: [ObjectRow], full: Bool, _ findings: inout Findings) throws {
+    let path = layout.pack(pack.digest.hex)
+    let file: any StorageFile
+    do {
+      file = try packFiles.open(pack.digest).0
+    } catch {
+      for row in rows { findings.damage("\(path): pack is missing", object: row.digest) }
+      if rows.isEmpty { findings.damage("\(path): pack is missing") }
+      return
+    }
+    let before = findings.faults.count
+    let faults = Mutex<[(Digest, String)]>([])
+    try pool.run(rows.count) { index, _ in
+      let row = rows[index]
+      do {
+        try checkObject(row, file: file, path: path, full: full)
+      } catch {
+        faults.withLock { $0.append((row.digest, RepositoryError(translating: error).message)) }
+      }
+    }
+    for (digest, text) in faults.withLock({ $0 }).sorted(by: { $0.0 < $1.0 }) {
+      findings.damage("object \(digest.hex): \(text)", object: digest)
+    }
+    let found = try digestOfFile(file)
+    if found != pack.digest {
+      if findings.faults.count == before {
+        findings.damage("\(path): its bytes have the digest \(found.short); all objects in it are whole")
+      }
+    } else {
+      do { _ = try Pack.readIndex(of: file, path: path) } catch {
+        findings.damage("\(path): \(RepositoryError(translating: error).message)")
+      }
+    }
+  }
+
+  private func checkObject(_ row: ObjectRow, file: any StorageFile, path: String, full: Bool) throws {
+    guard full else {
+      let trailer = try Pack.readTrailer(
+        in: file, offset: row.offset, length: row.length, object: row.digest, path: path)
+      return try spaces.withWorkspace { space in
+        for (index, block) in trailer.blocks.enumerated() {
+          let bytes = space.buffer(40, count: block.length)
+          let found = try file.read(into: bytes, at: row.offset + trailer.offsets[index])
+          let sum = checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<found]))
+          guard found == block.length, sum == block.checksum else {
+            throw ObjectsError.blockChecksum(
+              object: row.digest, pack: path, block: index, expected: block.checksum, found: sum)
+          }
+        }
+      }
+    }
+    guard let reader = try openObject(row.digest) else { return }
+    try spaces.withWorkspace { space in
+      var hash = RunningDigest()
+      for block in reader.trailer.blocks.indices {
+        let range = reader.trailer.rawRange(ofBlock: block)
+        let bytes = space.buffer(40, count: range.count)
+        try reader.read(at: range.lowerBound, into: bytes, space)
+        hash.update(UnsafeRawBufferPointer(bytes))
+      }
+      guard hash.finish() == row.digest else {
+        throw RepositoryError(.corrupt, "its bytes have the digest \(hash.finish().short)")
+      }
+    }
+  }
+
+  private func digestOfFile(_ file: any StorageFile) throws -> Digest {
+    try spaces.withWorkspace { space in
+      var hash = RunningDigest()
+      let size = try file.size()
+      var at = 0
+      while at < size {
+        let bytes = space.buffer(41, count: min(1 << 20, size - at))
+        let found = try file.read(into: bytes, at: at)
+        if found == 0 { break }
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[0..<found]))
+        at += found
+      }
+      return hash.finish()
+    }
+  }
+
+  private func checkDocuments(_ findings: inout Findings) throws {
+    let named = try lineage.snapshot { try $0.referencedDocuments() }
+    let (found, strangers) = try documents.all()
+    findings.models = try lineage.models().count
+    findings.documents = named.count
+    findings.garbage += strangers
+    let present = Set(found)
+    let hurt = try modelsByDocument()
+    for digest in named.sorted() {
+      let models = try (hurt[digest] ?? []).map { try label($0) }
+      guard present.contains(digest) else {
+        findings.damage("document \(digest.hex) is missing", models: models)
+        continue
+      }
+      do { _ = try documents.get(digest) } catch {
+        findings.damage(
+          "document \(digest.hex): \(RepositoryError(translating: error).message)", models: models)
+      }
+    }
+    for digest in found where !named.contains(digest) { findings.garbage.append("documents: \(digest.hex)") }
+  }
+
+  /// For each document the models that need it.
+  private func modelsByDocument() throws -> [Digest: [Digest]] {
+    var found: [Digest: [Digest]] = [:]
+    for entry in try lineage.models() { found[entry.model.id, default: []].append(entry.model.id) }
+    for row in try lineage.allDerivations() {
+      found[row.digest, default: []].append(row.model)
+      if let recipe = row.recipe { found[recipe, default: []].append(row.model) }
+    }
+    return found
+  }
+
+  /// For each damaged object the models that need it: directly, through deltas, or through merges.
+  private func hurtModels(_ findings: Findings) throws -> [Digest: [String]] {
+    let damaged = Set(findings.faults.compactMap(\.object))
+    guard !damaged.isEmpty else { return [:] }
+    // Every object with the damaged ones in its chain.
+    var reach: [Digest: Set<Digest>] = [:]
+    for object in damaged {
+      var queue = [object]
+      while let next = queue.popLast() where reach[next, default: []].insert(object).inserted {
+        queue += try lineage.deltas(on: next).map(\.digest)
+      }
+    }
+    var hurt: [Digest: Set<Digest>] = [:]
+    for entry in try lineage.models() {
+      guard let manifest = try? manifest(of: entry.model.id) else { continue }
+      for object in manifest.objects { for cause in reach[object] ?? [] { hurt[cause, default: []].insert(entry.model.id) } }
+    }
+    var names: [Digest: [String]] = [:]
+    for (object, models) in hurt {
+      var all = models
+      for model in models {
+        for row in try lineage.descendants(of: model) where row.kind == .merge { all.insert(row.model) }
+      }
+      names[object] = try all.map { try label($0) }.sorted()
+    }
+    return names
+  }
+}

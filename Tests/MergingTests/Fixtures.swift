@@ -1,0 +1,52 @@
+import Merging
+import Tensors
+
+/// Steele, Lea and Flood's SplitMix64: a seed gives the same numbers everywhere.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+/// Tensors in arrays: the bytes of `tensors[input][name]`.
+struct ArraySource: TensorSource {
+  struct Unreadable: Error {}
+  let tensors: [[String: [UInt8]]]
+
+  func read(input: Int, tensor: String, bytes: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
+    guard let all = tensors[input][tensor], bytes.upperBound <= all.count else { throw Unreadable() }
+    target.copyBytes(from: all[bytes])
+  }
+}
+
+extension Executor {
+  /// A whole tensor, computed in blocks of so many elements.
+  func bytes(of tensor: Int, block: Int) throws -> [UInt8] {
+    let planned = plan.tensors[tensor]
+    var scratch = MergeScratch()
+    var out = [UInt8](repeating: 0xAA, count: planned.bytesToWrite)
+    let measurements = try measure(tensor: tensor)
+    try out.withUnsafeMutableBytes { out in
+      for start in stride(from: 0, to: planned.unitCount, by: block) {
+        let elements = start..<min(start + block, planned.unitCount)
+        let target = out[elements.lowerBound * planned.unitBytes..<elements.upperBound * planned.unitBytes]
+        try produce(
+          tensor: tensor, elements: elements, measurements: measurements,
+          into: UnsafeMutableRawBufferPointer(rebasing: target), scratch: &scratch)
+      }
+    }
+    return out
+  }
+}
+
+/// A model with one dtype throughout.
+func model(_ reference: String, _ tensors: [(String, [Int])], _ dtype: DType = .bf16) -> ModelInput {
+  ModelInput(
+    reference: reference, tensors: tensors.map { TensorInput(name: $0.0, dtype: dtype, shape: Shape($0.1)) })
+}

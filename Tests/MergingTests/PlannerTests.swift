@@ -1,0 +1,209 @@
+import Merging
+import Tensors
+import Testing
+
+private let two = "merge_method: linear\nmodels: [{model: a}, {model: b}]\nparameters: {weight: 1}\n"
+
+private func refusal(_ yaml: String, _ inputs: [ModelInput]) throws -> MergeError? {
+  let recipe = try Recipe(yaml: yaml)
+  do {
+    _ = try Planner.plan(recipe: recipe, inputs: inputs)
+    return nil
+  } catch {
+    return error
+  }
+}
+
+private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
+  let plan = try Planner.plan(
+    recipe: Recipe(yaml: yaml), inputs: ["a", "b"].map { model($0, names.map { ($0, [1]) }) })
+  return plan.tensors.map { tensor in
+    if case .linear(let weights, _) = tensor.method { weights } else { [] }
+  }
+}
+
+@Suite struct PlannerTests {
+  @Test("a linear plan prints as agreed")
+  func goldenLinear() throws {
+    let recipe = try Recipe(
+      yaml: """
+        merge_method: linear
+        models:
+          - {model: math, parameters: {weight: [0, 1]}}
+          - {model: code, parameters: {weight: 0.5}}
+        out_dtype: float16
+        """)
+    let tensors = [("norm", [4]), ("model.layers.0.w", [2, 4]), ("model.layers.1.w", [2, 4])]
+    var math = model("math", tensors)
+    math = ModelInput(
+      reference: "math", tensors: math.tensors + [TensorInput(name: "ids", dtype: .i64, shape: Shape([3]))])
+    var code = model("code", tensors, .f32)
+    code = ModelInput(
+      reference: "code", tensors: [TensorInput(name: "ids", dtype: .i64, shape: Shape([3]))] + code.tensors)
+    let plan = try Planner.plan(recipe: recipe, inputs: [code, math])
+    let expected = """
+      arithmetic exact-1
+      input 0 math
+      input 1 code
+
+      tensor            method  inputs  parameters                  shape   dtype  reads
+      ids               copy    0 1     -                           [3]     I64    48
+      model.layers.0.w  linear  0 1     weights 0.0 0.5, normalize  [2, 4]  F16    48
+      model.layers.1.w  linear  0 1     weights 1.0 0.5, normalize  [2, 4]  F16    48
+      norm              linear  0 1     weights 0.0 0.5, normalize  [4]     F16    24
+
+      4 tensors, reads 168 bytes, writes 64 bytes
+
+      """
+    #expect(plan.text() == expected)
+    #expect(plan.description == expected)
+    #expect(try plan == Planner.plan(recipe: recipe, inputs: [math, code]))
+    #expect(plan.memoryEstimate(workers: 2) == 2 * max(8 * (2 + 4 + 4), 3 * 16))
+  }
+
+  @Test("a task arithmetic plan prints as agreed; the base needs no weight")
+  func goldenTaskArithmetic() throws {
+    let recipe = try Recipe(
+      yaml: """
+        merge_method: task_arithmetic
+        base_model: base
+        models:
+          - {model: math, parameters: {weight: 0.4}}
+          - {model: code, parameters: {weight: -1}}
+        parameters: {lambda: 0.5, normalize: [false, true]}
+        """)
+    let tensors = [("h.0.w", [2]), ("h.1.w", [2]), ("scalar", [])]
+    let plan = try Planner.plan(
+      recipe: recipe, inputs: [model("base", tensors), model("math", tensors), model("code", tensors, .f16)])
+    #expect(
+      plan.text() == """
+        arithmetic exact-1
+        input 0 math
+        input 1 code
+        input 2 base
+
+        tensor  method           inputs      parameters                               shape  dtype  reads
+        h.0.w   task_arithmetic  0 1 2=base  weights 0.4 -1.0, lambda 0.5             [2]    F32    12
+        h.1.w   task_arithmetic  0 1 2=base  weights 0.4 -1.0, normalize, lambda 0.5  [2]    F32    12
+        scalar  task_arithmetic  0 1 2=base  weights 0.4 -1.0, lambda 0.5             []     F32    6
+
+        3 tensors, reads 30 bytes, writes 20 bytes
+
+        """)
+  }
+
+  @Test("gradients run over the layers of their own stack and are zero outside")
+  func gradients() throws {
+    let names = ["a.layers.0.w", "a.layers.1.w", "a.layers.2.w", "b.blocks.0.w", "embed", "layers.x"]
+    let yaml = """
+      merge_method: linear
+      models:
+        - {model: a, parameters: {weight: [0, 1, 4, 8]}}
+        - {model: b, parameters: {weight: 1}}
+      """
+    #expect(try weights(yaml, names).map { $0[0] } == [0, 2.5, 8, 8, 0, 0])
+  }
+
+  @Test("the first filter that fits wins; none leads to the global value, then to a refusal")
+  func filters() throws {
+    let yaml = """
+      merge_method: linear
+      models:
+        - {model: a, parameters: {weight: [{filter: mlp.up, value: 2}, {filter: mlp, value: [3, 5]}]}}
+        - {model: b, parameters: {weight: {filter: "*", value: 7}}}
+      """
+    let names = ["layers.0.mlp.down", "layers.1.mlp.down", "layers.1.mlp.up"]
+    #expect(try weights(yaml, names) == [[3, 7], [5, 7], [2, 7]])
+    #expect(try weights(yaml + "\nparameters: {weight: 9}", names + ["norm"]).last == [9, 7])
+    #expect(
+      try refusal(yaml, [model("a", [("norm", [1])]), model("b", [("norm", [1])])])
+        == .missingParameter("weight", model: "a", tensor: "norm"))
+    let filter = "[{filter: 'm*p', value: 1}, {value: 4}]"
+    let literal = "{merge_method: linear, models: [{model: a}, {model: b}], parameters: {weight: \(filter)}}"
+    #expect(try weights(literal, ["mlp"]) == [[4, 4]])
+  }
+
+  @Test("different sets of tensors are refused, naming the tensor and the model that lacks it")
+  func keySets() throws {
+    let (small, large) = ([("x", [1])], [("x", [1]), ("y", [2])])
+    #expect(
+      try refusal(two, [model("a", large), model("b", small)]) == .missingTensor("y", lacking: "b", having: "a"))
+    #expect(
+      try refusal(two, [model("a", small), model("b", large)]) == .missingTensor("y", lacking: "a", having: "b"))
+    #expect(try refusal(two, [model("a", small)]) == .missingInput("b"))
+    #expect(
+      try refusal(two, [model("a", small + small), model("b", small)]) == .repeatedTensor("x", model: "a"))
+  }
+
+  @Test("different shapes are refused with both shapes")
+  func shapes() throws {
+    let error = try refusal(two, [model("a", [("x", [2, 3])]), model("b", [("x", [3, 2])])])
+    #expect(
+      error?.description == "tensor 'x' has shape [2, 3] in model 'a' but [3, 2] in model 'b'")
+    let huge = [("x", [Int.max / 2, 4])]
+    #expect(
+      try refusal(two, [model("a", huge), model("b", huge)])
+        == .shapeTooLarge(tensor: "x", shape: Shape([Int.max / 2, 4]), dtype: .bf16))
+  }
+
+  @Test("weights that cannot be normalized are refused, missing ones too, the base's included")
+  func weightRefusals() throws {
+    let inputs = ["a", "b"].map { model($0, [("x", [1])]) }
+    let opposite = """
+      merge_method: linear
+      models: [{model: a, parameters: {weight: 1}}, {model: b, parameters: {weight: -1}}]
+      """
+    #expect(try refusal(opposite, inputs) == .weightsSumToZero(tensor: "x", weights: [1, -1]))
+    #expect(try refusal(opposite + "\nparameters: {normalize: false}", inputs) == nil)
+    let half = "merge_method: linear\nbase_model: b\nmodels: [{model: a, parameters: {weight: 1}}]"
+    #expect(try refusal(half, inputs) == .missingParameter("weight", model: "b", tensor: "x"))
+    let task = "merge_method: task_arithmetic\nbase_model: b\nmodels: [{model: a}]"
+    #expect(try refusal(task, inputs) == .missingParameter("weight", model: "a", tensor: "x"))
+  }
+
+  @Test("the output dtype is out_dtype, else dtype, else what holds all inputs")
+  func outputTypes() throws {
+    func output(_ a: DType, _ b: DType, _ extra: String = "") throws -> DType {
+      try Planner.plan(
+        recipe: Recipe(yaml: two + extra), inputs: [model("a", [("x", [1])], a), model("b", [("x", [1])], b)]
+      ).tensors[0].dtype
+    }
+    #expect(try output(.bf16, .bf16) == .bf16)
+    #expect(try output(.bf16, .f16) == .f32)
+    #expect(try output(.f32, .f16) == .f32)
+    #expect(try output(.bf16, .f64) == .f64)
+    #expect(try output(.bf16, .bf16, "dtype: float32") == .f32)
+    #expect(try output(.bf16, .bf16, "dtype: float32\nout_dtype: float16") == .f16)
+    #expect(try output(.u8, .u8, "dtype: float32") == .u8)
+  }
+
+  @Test("tensors that are copied must agree in dtype, and in digest where digests are known")
+  func copies() throws {
+    func input(_ name: String, _ dtype: DType, _ digest: String?) -> ModelInput {
+      let tensor = TensorInput(name: "x", dtype: dtype, shape: Shape([4]), digestHex: digest)
+      return ModelInput(reference: name, tensors: [tensor])
+    }
+    #expect(
+      try refusal(two, [input("a", .i8, nil), input("b", .u8, nil)])
+        == .dtypeMismatch(tensor: "x", first: "a", firstDType: .i8, second: "b", secondDType: .u8))
+    #expect(
+      try refusal(two, [input("a", .f32, nil), input("b", .f8e4m3, nil)])
+        == .dtypeMismatch(tensor: "x", first: "a", firstDType: .f32, second: "b", secondDType: .f8e4m3))
+    #expect(
+      try refusal(two, [input("a", .i8, "00"), input("b", .i8, "01")])
+        == .contentMismatch(tensor: "x", first: "a", second: "b", dtype: .i8))
+    let recipe = try Recipe(yaml: two)
+    let known = try Planner.plan(recipe: recipe, inputs: [input("a", .i8, "00"), input("b", .i8, "00")])
+    #expect(known.tensors[0].inputs == [0])
+    let unknown = try Planner.plan(recipe: recipe, inputs: [input("a", .i8, "00"), input("b", .i8, nil)])
+    #expect(unknown.tensors[0].inputs == [0, 1])
+  }
+
+  @Test("an arithmetic of the future is refused")
+  func arithmetic() throws {
+    let recipe = try Recipe(yaml: two)
+    #expect(throws: MergeError.unknownArithmetic("exact-9")) {
+      try Planner.plan(recipe: recipe, inputs: [], arithmetic: "exact-9")
+    }
+  }
+}

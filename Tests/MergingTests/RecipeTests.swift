@@ -1,0 +1,176 @@
+import Merging
+import Tensors
+import Testing
+
+/// The refusal of a recipe, or nil where it is read.
+private func refusal(_ yaml: String) -> MergeError? {
+  do {
+    _ = try Recipe(yaml: yaml)
+    return nil
+  } catch {
+    return error
+  }
+}
+
+@Suite struct RecipeTests {
+  @Test("a full recipe is read as written")
+  func full() throws {
+    let text = """
+      merge_method: task_arithmetic
+      base_model: base
+      models:
+        - model: base
+        - model: ./math   # a path
+          parameters:
+            weight: [0, 0.5, 1]
+        - model: code:v1
+          parameters:
+            weight:
+              - {filter: mlp, value: "1e-5"}
+              - value: 2
+      parameters: {normalize: true, lambda: 0.5, int8_mask: off}
+      dtype: float32
+      out_dtype: torch.bfloat16
+      tokenizer_source:
+      """
+    let recipe = try Recipe(yaml: text)
+    #expect(recipe.text == text)
+    #expect(recipe.method == .taskArithmetic)
+    #expect(recipe.modelReferences == ["base", "./math", "code:v1"])
+    #expect(recipe.models[0].parameters == [:])
+    #expect(recipe.models[1].parameters == ["weight": .gradient([0, 0.5, 1])])
+    let weight = recipe.models[2].parameters["weight"]
+    guard case .filtered(let entries) = weight else { return #expect(Bool(false), "\(String(describing: weight))") }
+    #expect(entries.map(\.filter) == ["mlp", nil])
+    #expect(entries.map(\.value) == [.number(1e-5), .number(2)])
+    #expect(recipe.parameters == ["normalize": .flag(true), "lambda": .number(0.5), "int8_mask": .flag(false)])
+    #expect(recipe.dtype == .f32)
+    #expect(recipe.outDType == .bf16)
+  }
+
+  @Test("a base that is not listed comes last")
+  func baseLast() throws {
+    let recipe = try Recipe(yaml: "{merge_method: linear, base_model: b, models: [{model: x}, {model: a}]}")
+    #expect(recipe.modelReferences == ["x", "a", "b"])
+  }
+
+  @Test("unknown keys are refused with the line and the nearest known key")
+  func unknownKeys() {
+    let error = refusal("merge_method: linear\nmodels:\n  - model: a\n    paramaters: {weight: 1}\n")
+    #expect(error == .unknownKey("paramaters", place: "an entry of models", line: 4, suggestion: "parameters"))
+    #expect(
+      error?.description == "unknown key 'paramaters' in an entry of models (line 4), did you mean 'parameters'?")
+    #expect(
+      refusal("merge_metod: linear\nmodels: [{model: a}]")
+        == .unknownKey("merge_metod", place: "the recipe", line: 1, suggestion: "merge_method"))
+    #expect(
+      refusal("merge_method: linear\nmodels: [{model: a, weight: 1}]")
+        == .unknownKey("weight", place: "an entry of models", line: 2, suggestion: nil))
+    #expect(
+      refusal("merge_method: linear\nmodels: [{model: a}]\nparameters: {weigth: 1}")
+        == .unknownParameter("weigth", method: "linear", line: 3, suggestion: "weight"))
+    #expect(
+      refusal("merge_method: linear\nmodels: [{model: a}]\nparameters:\n  weight: {filtre: a, value: 1}")
+        == .unknownKey("filtre", place: "an entry of weight", line: 4, suggestion: "filter"))
+  }
+
+  @Test("what mergekit has and this has not is unsupported, not invalid")
+  func unsupported() {
+    for key in ["slices", "modules", "tokenizer_source", "tokenizer", "chat_template"] {
+      #expect(
+        refusal("merge_method: linear\n\(key): union\nmodels: [{model: a}]")
+          == .unsupported(feature: "'\(key)'", line: 2))
+    }
+    #expect(
+      refusal("merge_method: dare_ties\nmodels: [{model: a}]")
+        == .unsupported(feature: "merge method dare_ties", line: 1))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- model: a+lora")
+        == .unsupported(feature: "an adapter on a model ('a+lora')", line: 3))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- model: {model: {path: a}}")
+        == .unsupported(feature: "a mapping as model reference", line: 3))
+  }
+
+  @Test("unknown methods, dtypes and repeated models are refused")
+  func unknownNames() {
+    #expect(
+      refusal("merge_method: linaer\nmodels: [{model: a}]")
+        == .unknownMethod("linaer", line: 1, suggestion: "linear"))
+    #expect(
+      refusal("merge_method: task_arithmetics\nmodels: [{model: a}]")
+        == .unknownMethod("task_arithmetics", line: 1, suggestion: "task_arithmetic"))
+    #expect(refusal("merge_method: linear\nmodels: [{model: a}]\ndtype: bf16") == .unknownDType("bf16", line: 3))
+    #expect(refusal("merge_method: linear\nmodels: [{model: a}]\nout_dtype: int64") == .unknownDType("int64", line: 3))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- model: a\n- model: b\n- model: a") == .repeatedModel("a", line: 5))
+  }
+
+  @Test("missing parts are named")
+  func missingParts() {
+    #expect(refusal("") == .missingKey("merge_method", place: "the recipe", line: nil))
+    #expect(refusal("models: [{model: a}]") == .missingKey("merge_method", place: "the recipe", line: nil))
+    #expect(refusal("merge_method: linear") == .missingKey("models", place: "the recipe", line: nil))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- parameters: {weight: 1}")
+        == .missingKey("model", place: "an entry of models", line: 3))
+    #expect(
+      refusal("merge_method: task_arithmetic\nmodels: [{model: a}]") == .missingBase(method: "task_arithmetic"))
+    #expect(
+      refusal("merge_method: linear\nmodels: []")
+        == .wrongType("models", expected: "a list of models", found: "an empty list", line: 2))
+    #expect(
+      refusal("- linear") == .wrongType("the recipe", expected: "a mapping", found: "a list", line: 1))
+  }
+
+  @Test(
+    "what is no finite decimal number is no weight",
+    arguments: [
+      "true", "yes", ".nan", "nan", ".inf", "1e999", "1e39", "0x10", "010", "1_000", "heavy", "[]", "''", "~",
+    ])
+  func badNumbers(_ value: String) {
+    guard
+      case .wrongType("weight", _, _, line: 4) = refusal(
+        "merge_method: linear\nmodels: [{model: a}]\nparameters:\n  weight: \(value)")
+    else {
+      Issue.record("\(value) was accepted or refused otherwise")
+      return
+    }
+  }
+
+  @Test("numbers are read from plain and quoted scalars", arguments: ["0.5", "5e-1", "'5e-1'", "+.5", "\"0.5\""])
+  func goodNumbers(_ value: String) throws {
+    let recipe = try Recipe(yaml: "merge_method: linear\nmodels: [{model: a}]\nparameters:\n  weight: \(value)")
+    #expect(recipe.parameters["weight"] == .number(0.5))
+  }
+
+  @Test("flags are flags, parameters stand where they work, pruning parameters are called useless")
+  func misplaced() {
+    #expect(
+      refusal("merge_method: linear\nmodels: [{model: a}]\nparameters: {normalize: 1}")
+        == .wrongType("normalize", expected: "true or false", found: "'1'", line: 3))
+    #expect(
+      refusal("merge_method: linear\nmodels: [{model: a, parameters: {normalize: true}}]")
+        == .globalParameterOnModel("normalize", model: "a", line: 2))
+    #expect(
+      refusal("merge_method: task_arithmetic\nbase_model: b\nmodels: [{model: a, parameters: {density: 1}}]")
+        == .uselessParameter("density", method: "task_arithmetic", line: 3))
+  }
+
+  @Test(
+    "broken YAML is one error, whatever is broken",
+    arguments: [
+      "merge_method: [", "a: 1\na: 2", "a: b: c", "\t", "--- 1\n--- 2", "*x", "{{}: 1}", "&a [*a]",
+    ])
+  func broken(_ yaml: String) {
+    let error = refusal(yaml)
+    #expect(error != nil)
+    #expect(error?.description.contains("\n") == false)
+  }
+
+  @Test("deep nesting is refused instead of exhausting the stack")
+  func deep() {
+    #expect(refusal(String(repeating: "[", count: 100_000)) != nil)
+    #expect(refusal(String(repeating: "[", count: 900) + String(repeating: "]", count: 900)) != nil)
+  }
+}
