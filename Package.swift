@@ -64,7 +64,7 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),
     .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "LineageTests", dependencies: ["Lineage", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "LineageTests", dependencies: ["Lineage", "Objects", grdb, "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "ModelStoreTests", dependencies: ["ModelStore", "Checkpoints", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),

@@ -71,6 +71,7 @@ struct JSONReader {
     try open()
     var elements: [JSONValue] = []
     if !take(UInt8(ascii: "]")) {
+      elements.reserveCapacity(2)
       repeat {
         skipSpace()
         elements.append(try value())
@@ -85,14 +86,14 @@ struct JSONReader {
   private mutating func object() throws(JSONError) -> [JSONValue.Member] {
     try open()
     var members: [JSONValue.Member] = []
-    var keys: Set<String> = []
+    var offsets: [Int] = []
     if !take(UInt8(ascii: "}")) {
+      members.reserveCapacity(4)
       repeat {
         skipSpace()
-        let start = position
         guard next == UInt8(ascii: "\"") else { throw unexpected("a key") }
+        offsets.append(position)
         let key = try string()
-        try check(key, at: start, against: members, &keys)
         skipSpace()
         guard take(UInt8(ascii: ":")) else { throw unexpected("':'") }
         skipSpace()
@@ -101,22 +102,23 @@ struct JSONReader {
       } while take(UInt8(ascii: ","))
       guard take(UInt8(ascii: "}")) else { throw unexpected("',' or '}'") }
     }
+    if let twice = Self.repeated(in: members) {
+      throw .duplicateKey(offset: offsets[twice], key: members[twice].key)
+    }
     depth -= 1
     return members
   }
 
-  /// Refuses a key that a member already has. Small objects are searched; from nine members on, `keys` holds them all.
-  private func check(
-    _ key: String, at offset: Int, against members: [JSONValue.Member], _ keys: inout Set<String>
-  ) throws(JSONError) {
-    let isNew: Bool
-    if members.count < 8 {
-      isNew = !members.contains { $0.key == key }
-    } else {
-      if keys.isEmpty { keys = Set(members.map(\.key)) }
-      isNew = keys.insert(key).inserted
+  /// The first member whose key an earlier one has. Few members are compared with each other, many go through a set.
+  private static func repeated(in members: [JSONValue.Member]) -> Int? {
+    if members.count <= 8 {
+      for index in members.indices {
+        for earlier in 0..<index where members[earlier].key == members[index].key { return index }
+      }
+      return nil
     }
-    guard isNew else { throw .duplicateKey(offset: offset, key: key) }
+    var keys = Set<String>(minimumCapacity: members.count)
+    return members.indices.first { !keys.insert(members[$0].key).inserted }
   }
 
   private mutating func open() throws(JSONError) {

@@ -42,7 +42,7 @@ struct JSONWriter {
       append("]")
     case .object(let members):
       append("{")
-      let ordered = sortsKeys ? members.sorted { $0.key.utf16.lexicographicallyPrecedes($1.key.utf16) } : members
+      let ordered = sortsKeys ? members.sorted { $0.key.precedesInUTF16($1.key) } : members
       for (index, member) in ordered.enumerated() {
         if index > 0 { append(",") }
         write(member.key)
@@ -119,6 +119,20 @@ struct JSONWriter {
     case 0..<0x20: append((byte < 0x10 ? "\\u000" : "\\u00") + String(byte, radix: 16))
     default: bytes.append(byte)
     }
+  }
+}
+
+extension String {
+  /// True where the UTF-16 code units of this text sort before those of the other.
+  ///
+  /// Bytes of UTF-8 have the same order but for surrogates, which lie below the last BMP characters: 0xF0… is before
+  /// 0xEE… and 0xEF….
+  fileprivate func precedesInUTF16(_ other: String) -> Bool {
+    for (left, right) in zip(utf8, other.utf8) where left != right {
+      if left >= 0xEE, right >= 0xEE, (left >= 0xF0) != (right >= 0xF0) { return left >= 0xF0 }
+      return left < right
+    }
+    return utf8.count < other.utf8.count
   }
 }
 

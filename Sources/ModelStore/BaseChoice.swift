@@ -1,4 +1,6 @@
+import Checkpoints
 import Codecs
+import Lineage
 import Objects
 import Tensors
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Codecs
 import Foundation
+import Glibc
 import Lineage
 import Merging
 import Objects
@@ -77,13 +78,11 @@ func absolute(_ path: String) -> String {
 
 /// SQLite's locks and its shared memory do not work over the network.
 func refuseNetworkDisk(_ path: String) throws {
-  var status = statfs()
-  guard statfs(path, &status) == 0 else { throw StorageError(operation: "inspect", path: path, code: errno) }
   let network: [UInt32: String] = [
     0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x0102_1997: "9p", 0x00C3_6400: "Ceph",
     0x0BD0_0BD0: "Lustre", 0x4750_4653: "GPFS", 0x7461_636F: "OCFS2",
   ]
-  if let name = network[UInt32(truncatingIfNeeded: status.f_type)] {
+  if let name = filesystemType(of: path).flatMap({ network[$0] }) {
     throw RepositoryError(
       .unsupported, "\(path): a store on a local disk expected, found \(name), where SQLite's locks do not hold",
       hint: "keep the store on a local disk and share exports")

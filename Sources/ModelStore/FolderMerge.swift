@@ -64,7 +64,7 @@ extension Repository {
     try door {
       let recipe = try Recipe(yaml: text)
       let inputs = try folders(of: recipe, relativeTo: directory)
-      return PlanReport(try Planner.plan(recipe, inputs: inputs.map(\.mergeInput)))
+      return PlanReport(try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput)))
     }
   }
 
@@ -76,11 +76,11 @@ extension Repository {
     try door {
       let recipe = try Recipe(yaml: text)
       let inputs = try folders(of: recipe, relativeTo: directory)
-      let plan = try Planner.plan(recipe, inputs: inputs.map(\.mergeInput))
+      let plan = try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput))
       let donor = inputs[recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0]
       let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
       let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
-      let layout = FusedLayout(plan: plan, recipe: recipe, donor: others, config: config)
+      let layout = try FusedLayout(plan: plan, recipe: recipe, donor: others, config: config)
       let model = try FusedModel(plan: plan, source: FolderTensorSource(inputs: inputs))
       let output = try OutputFolder(target: out)
       do {

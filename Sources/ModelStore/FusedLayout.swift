@@ -28,11 +28,11 @@ struct FusedLayout {
   let takenOver: [String]
 
   /// - Parameter donor: the donor's other files by path; `config` reads config.json.
-  init(plan: Plan, recipe: Recipe, donor: [String], config: [UInt8]?) {
+  init(plan: Plan, recipe: Recipe, donor: [String], config: [UInt8]?) throws {
     var made: [(path: String, bytes: [UInt8])] = [("mergekit_config.yml", Array(recipe.text.utf8))]
     let groups = Self.split(plan)
-    shards = groups.enumerated().map { index, tensors in
-      Self.shard(plan, tensors, path: Self.name(index, of: groups.count))
+    shards = try groups.enumerated().map { index, tensors in
+      try Self.shard(plan, tensors, path: Self.name(index, of: groups.count))
     }
     if groups.count > 1 { made.append(("model.safetensors.index.json", Self.index(shards, plan: plan))) }
     var takenOver = donor.filter(Self.isTakenOver)
@@ -79,11 +79,11 @@ struct FusedLayout {
     return count == 1 ? "model.safetensors" : "model-\(five(index + 1))-of-\(five(count)).safetensors"
   }
 
-  private static func shard(_ plan: Plan, _ tensors: [Int], path: String) -> Shard {
+  private static func shard(_ plan: Plan, _ tensors: [Int], path: String) throws -> Shard {
     let outlines = tensors.map {
       TensorOutline(name: plan.tensors[$0].name, dtype: plan.tensors[$0].dtype, shape: plan.tensors[$0].shape)
     }
-    let header = SafetensorsHeader.canonicalBytes(tensors: outlines, metadata: [("format", "pt")])
+    let header = try SafetensorsHeader.canonicalBytes(tensors: outlines, metadata: [("format", "pt")])
     let bytes = outlines.reduce(8 + header.count) { $0 + ($1.shape.byteCount(of: $1.dtype) ?? 0) }
     return Shard(path: path, headerBytes: header, tensors: tensors, size: bytes)
   }

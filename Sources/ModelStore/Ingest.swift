@@ -1,4 +1,5 @@
 import Codecs
+import Lineage
 import Objects
 import Synchronization
 import Tensors

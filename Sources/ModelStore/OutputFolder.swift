@@ -58,11 +58,7 @@ final class OutputFolder {
   /// Makes everything written so far durable.
   func syncAll() throws {
     open.withLock { $0.removeAll() }
-    let descriptor = Glibc.open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0, syncfs(descriptor) == 0 else {
-      throw StorageError(operation: "sync", path: partial, code: errno)
-    }
-    close(descriptor)
+    try syncFilesystem(of: partial)
   }
 
   /// Gives the folder its name.

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import JSON
 import Lineage
 import Objects
 

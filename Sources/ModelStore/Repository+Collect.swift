@@ -1,6 +1,8 @@
 import Foundation
 import Lineage
 import Objects
+import Synchronization
+import Tensors
 
 extension Repository {
   /// Removes what nothing needs: unnamed models, their objects, and files that crashes left behind.
@@ -43,15 +45,15 @@ extension Repository {
   }
 
   private func withExclusiveLock<T>(_ body: () throws -> T) throws -> T {
-    try lock.withLock { held in
-      held = nil
-      defer { held = try? StoreLock(path: layout.lock, exclusive: false) }
-      guard let exclusive = try StoreLock(path: layout.lock, exclusive: true) else {
-        throw RepositoryError(
-          .conflict, "\(layout.root): in use by another process", hint: "try again when it is done")
-      }
-      return try withExtendedLifetime(exclusive) { try body() }
+    lock.withLock { $0 = nil }
+    defer {
+      let shared = try? StoreLock(path: layout.lock, exclusive: false)
+      lock.withLock { $0 = shared }
     }
+    guard let exclusive = try StoreLock(path: layout.lock, exclusive: true) else {
+      throw RepositoryError(.conflict, "\(layout.root): in use by another process", hint: "try again when it is done")
+    }
+    return try withExtendedLifetime(exclusive) { try body() }
   }
 
   private func planSweep() throws -> Sweep {

@@ -1,5 +1,6 @@
 import Checkpoints
 import Codecs
+import JSON
 import Lineage
 import Objects
 import Tensors

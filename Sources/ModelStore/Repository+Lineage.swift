@@ -1,5 +1,6 @@
 import Lineage
 import Objects
+import Tensors
 
 extension Repository {
   /// Models that have a name, newest first; with `all`, unnamed ones too.

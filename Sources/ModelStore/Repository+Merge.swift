@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Lineage
 import Merging
 import Objects
@@ -15,7 +16,7 @@ extension Repository {
         }
         return try manifest(of: try resolve(reference)).mergeInput(reference: reference)
       }
-      return PlanReport(try Planner.plan(recipe, inputs: inputs))
+      return PlanReport(try Planner.plan(recipe: recipe, inputs: inputs))
     }
   }
 
@@ -61,14 +62,13 @@ extension Repository {
   ) throws -> MergeReport {
     let references = recipe.modelReferences
     let readers = try inputs.map { try ModelReader($0, in: self) }
-    let plan = try Planner.plan(
-      recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
+    let plan = try Planner.plan(recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let model = try FusedModel(plan: plan, source: source)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
     let donor = readers[donorIndex].manifest
     let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
-    let layout = FusedLayout(
+    let layout = try FusedLayout(
       plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
       config: try config.map { try readObject($0.digest) })
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
@@ -141,9 +141,8 @@ extension Plan {
       switch tensor.method {
       case .linear(let weights, _): weight = weights[position]
       case .taskArithmetic(let base, let weights, _, _):
-        if base == input { return nil }
-        let others = tensor.inputs.filter { $0 != base }
-        weight = others.firstIndex(of: input).map { weights[$0] }
+        if base == position { return nil }
+        weight = weights[position < base ? position : position - 1]
       case .copy: continue
       }
       guard let weight else { return nil }

@@ -1,6 +1,7 @@
 import Lineage
 import Objects
 import Synchronization
+import Tensors
 
 extension Repository {
   /// Checks everything: the database, every byte of every pack and document, and — with `full` — that every object
@@ -191,14 +192,17 @@ extension Repository {
     var reach: [Digest: Set<Digest>] = [:]
     for object in damaged {
       var queue = [object]
-      while let next = queue.popLast() where reach[next, default: []].insert(object).inserted {
+      while let next = queue.popLast() {
+        guard reach[next, default: []].insert(object).inserted else { continue }
         queue += try lineage.deltas(on: next).map(\.digest)
       }
     }
     var hurt: [Digest: Set<Digest>] = [:]
     for entry in try lineage.models() {
       guard let manifest = try? manifest(of: entry.model.id) else { continue }
-      for object in manifest.objects { for cause in reach[object] ?? [] { hurt[cause, default: []].insert(entry.model.id) } }
+      for object in manifest.objects {
+        for cause in reach[object] ?? [] { hurt[cause, default: []].insert(entry.model.id) }
+      }
     }
     var names: [Digest: [String]] = [:]
     for (object, models) in hurt {

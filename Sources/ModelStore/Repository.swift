@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Lineage
 import Objects
 import Synchronization
@@ -31,7 +32,7 @@ public final class Repository: Sendable {
   }
 
   /// The same on another disk, for tests.
-  package init(at path: String, threads: Int?, storage: any Storage) throws(RepositoryError) {
+  init(at path: String, threads: Int?, storage: any Storage) throws(RepositoryError) {
     let layout = Layout(root: path)
     self.layout = layout
     self.storage = storage
@@ -171,7 +172,7 @@ final class PackFiles: Sendable {
       let file: any StorageFile
       do {
         file = try storage.open(path)
-      } catch where error.code == ENOENT {
+      } catch let error as StorageError where error.code == ENOENT {
         throw RepositoryError(.corrupt, "\(path): pack expected, no file found")
       }
       files[pack] = file

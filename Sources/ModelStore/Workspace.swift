@@ -24,15 +24,16 @@ final class Workspace {
 /// Workspaces that are free; one is made where none is.
 final class WorkspaceShelf: Sendable {
   private struct Free: @unchecked Sendable { var spaces: [Workspace] = [] }
+  /// A workspace on its way in or out: one thread has it at a time.
+  private struct Loan: @unchecked Sendable { let space: Workspace? }
   private let free = Mutex(Free())
 
   /// Lends a workspace for the length of `body`.
   func withWorkspace<T>(_ body: (Workspace) throws -> T) rethrows -> T {
-    struct Box: @unchecked Sendable { let space: Workspace? }
-    let found = free.withLock { Box(space: $0.spaces.popLast()) }.space
+    let found = free.withLock { Loan(space: $0.spaces.popLast()) }.space
     let space = found ?? Workspace()
-    let box = Box(space: space)
-    defer { free.withLock { $0.spaces.append(box.space!) } }
+    let loan = Loan(space: space)
+    defer { free.withLock { $0.spaces.append(loan.space!) } }
     return try body(space)
   }
 }

@@ -1,4 +1,5 @@
-package import Glibc
+internal import CKernels
+internal import Glibc
 
 /// The real disk, through plain system calls.
 package struct LocalStorage: Storage {
@@ -107,4 +108,17 @@ package final class LocalFile: StorageFile {
     try LocalStorage.check(fstat(descriptor, &status), "inspect", path)
     return Int(status.st_size)
   }
+}
+
+/// The magic number of the file system that holds a path, as statfs(2) gives it; nil where it cannot be asked.
+package func filesystemType(of path: String) -> UInt32? {
+  UInt32(exactly: ck_filesystem_type(path))
+}
+
+/// Makes everything in the file system that holds a folder durable.
+package func syncFilesystem(of path: String) throws(StorageError) {
+  let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  try LocalStorage.check(descriptor, "open", path)
+  defer { close(descriptor) }
+  try LocalStorage.check(ck_sync_filesystem(descriptor), "sync", path)
 }
