@@ -45,7 +45,8 @@ enum PlaneTable {
     var at = width * entryBytes
     for plane in 0..<width {
       let mode = coded[plane * entryBytes]
-      let count = Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: plane * entryBytes + 1, as: UInt32.self)))
+      let field = coded.loadUnaligned(fromByteOffset: plane * entryBytes + 1, as: UInt32.self)
+      let count = Int(UInt32(littleEndian: field))
       guard count <= coded.count - at else { throw .planeTable(reason: "plane \(plane) runs past the block") }
       let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
       let target = UnsafeMutableRawBufferPointer(rebasing: planes[plane * length..<(plane + 1) * length])

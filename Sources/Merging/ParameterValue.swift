@@ -9,6 +9,7 @@ package indirect enum ParameterValue: Sendable, Equatable {
   /// The first entry whose filter fits the tensor's name holds; none may fit.
   case filtered([Conditional])
 
+  /// A value for the tensors that a filter names.
   package struct Conditional: Sendable, Equatable {
     /// A substring of the tensor's name; nil fits every tensor.
     package let filter: String?

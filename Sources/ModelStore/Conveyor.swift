@@ -110,8 +110,12 @@ final class Conveyor {
     var chains: [() throws -> Void] = []
     if let drain = work.drain, !draining.isEmpty { chains.append { try drain(draining[...]) } }
     let coded = isCoding ? coding : []
-    if let fold = work.foldFile { for group in Self.groups(coded, by: \.file) { chains.append { try fold(coded[group.lowerBound].piece.file, coded[group]) } } }
-    if let fold = work.foldItem { for group in Self.groups(coded, by: \.item) { chains.append { try fold(coded[group.lowerBound].piece.item, coded[group]) } } }
+    for (fold, key) in [(work.foldFile, \Piece.file), (work.foldItem, \Piece.item)] {
+      guard let fold else { continue }
+      for group in Self.groups(coded, by: { $0[keyPath: key] }) {
+        chains.append { try fold(coded[group.lowerBound].piece[keyPath: key], coded[group]) }
+      }
+    }
     let codingCount = work.code == nil ? 0 : coded.count
     try coding.withUnsafeMutableBufferPointer { slots in
       try pool.run(chains.count + codingCount + filling.count) { ticket, worker in

@@ -108,6 +108,7 @@ func now() -> String {
 
 /// Who is at work: `user@host`.
 func whoami() -> String {
-  let user = ProcessInfo.processInfo.environment["USER"] ?? getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
+  let user =
+    ProcessInfo.processInfo.environment["USER"] ?? getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
   return "\(user ?? "unknown")@\(ProcessInfo.processInfo.hostName)"
 }

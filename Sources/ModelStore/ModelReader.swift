@@ -129,7 +129,8 @@ extension Repository {
         let text = try documents.get(recipeDigest).value["yaml"]?.text
       else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): no recipe in it") }
       let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
-      let plan = try Planner.plan(recipe: try Recipe(yaml: text),
+      let plan = try Planner.plan(
+        recipe: try Recipe(yaml: text),
         inputs: zip(derivation.parents, inputs).map { parent, reader in
           reader.manifest.mergeInput(reference: parent.reference ?? "")
         })

@@ -22,7 +22,8 @@ final class OutputFolder {
     }
     let parent = (target as NSString).deletingLastPathComponent
     try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
-    partial = "\(parent)/.\((target as NSString).lastPathComponent).partial-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    let name = (target as NSString).lastPathComponent
+    partial = "\(parent)/.\(name).partial-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     try LocalStorage().makeDirectory(partial)
   }
 

@@ -141,10 +141,13 @@ final class Rebuild {
 
   private func insertNames(in publication: Publication) throws {
     let known = Set(manifests.map(\.0).filter { model in derivations.contains { $0.1.model == model } })
-    for event in events {
-      guard event.model.map(known.contains) ?? true else {
-        // Its model was collected later; the history keeps the event, the name went with an event of its own.
-        try publication.recordName(event.row, replacing: true)
+    var decided: Set<String> = []
+    // Newest first: the newest event of a name decides, the older ones are history.
+    for event in events.reversed() {
+      let isDecided = !decided.insert(event.name.lowercased()).inserted
+      // An event for a model that never became durable was cut off before it was published.
+      if !isDecided, let model = event.model, !known.contains(model) {
+        decided.remove(event.name.lowercased())
         continue
       }
       try publication.recordName(event.row, replacing: true)

@@ -45,8 +45,9 @@ extension Repository {
       let found = try lineage.resolve(prefix: reference)
       if found.count == 1 { return found[0] }
       if found.count > 1 {
+        let ids = found.map(\.short).joined(separator: ", ")
         throw RepositoryError(
-          .conflict, "\(reference) is the beginning of \(found.count) model ids: \(found.map(\.short).joined(separator: ", "))",
+          .conflict, "\(reference) is the beginning of \(found.count) model ids: \(ids)",
           hint: "give more digits")
       }
     }

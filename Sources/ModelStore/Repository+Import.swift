@@ -21,7 +21,6 @@ extension Repository {
       try requireWritable()
       if let name { try Names.check(name) }
       let declared = try base.map { try resolve($0) }
-      if let name { try refuseTaken(name) }
       let folder = try CheckpointFolder.scan(path)
       let source = ImportSource(folder: folder)
       try requireSpace(for: source.bytes)
@@ -29,7 +28,11 @@ extension Repository {
       let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
       let ingest = try ingest(source, base: choice.used, progress: progress)
       try source.refuseChanges()
-      let manifest = source.manifest { ingest.digest($0) } file: { ingest.fileDigest($0) }
+      let manifest = source.manifest {
+        ingest.digest($0)
+      } file: {
+        ingest.fileDigest($0)
+      }
       return try publishImport(
         manifest, source: source, ingest: ingest, choice: choice, sketch: sketch, name: name,
         madeBy: madeBy ?? whoami())
@@ -98,10 +101,7 @@ extension Repository {
       kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
       tool: Self.tool, parents: parents)
     derivation.sketch = sketch
-    let event = try name.map {
-      NameRecord(
-        sequence: try lineage.reserveSequence(), name: $0, model: model, madeAt: derivation.madeAt, madeBy: madeBy)
-    }
+    let event = try nameEvent(name, for: model, like: derivation)
     var added = ingest.sealed.reduce(0) { $0 + $1.size }
     try lineage.publish { publication in
       try record(ingest.sealed, in: publication)
@@ -173,11 +173,14 @@ extension Repository {
     }
   }
 
-  /// Throws early where a name is taken; the transaction checks again.
-  func refuseTaken(_ name: String) throws {
-    if let row = try lineage.name(name) {
-      throw LineageError.nameConflict(name: name, existing: row.name, model: row.model)
-    }
+  /// The event that gives a new model its name; nil where there is none to give, or it has it already (the same work
+  /// was done before, perhaps by a process that was killed right after).
+  func nameEvent(_ name: String?, for model: Digest, like derivation: Derivation) throws -> NameRecord? {
+    guard let name else { return nil }
+    if let row = try lineage.name(name), row.name == name, row.model == model { return nil }
+    return NameRecord(
+      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: derivation.madeAt,
+      madeBy: derivation.madeBy)
   }
 }
 

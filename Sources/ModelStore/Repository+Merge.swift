@@ -31,10 +31,7 @@ extension Repository {
   ) throws(RepositoryError) -> MergeReport {
     let recipe = try door {
       try requireWritable()
-      if let name {
-        try Names.check(name)
-        try refuseTaken(name)
-      }
+      if let name { try Names.check(name) }
       let recipe = try Recipe(yaml: text)
       // The whole recipe is checked against its inputs before any of them is imported.
       _ = try plan(recipe: text, relativeTo: directory)
@@ -62,7 +59,8 @@ extension Repository {
   ) throws -> MergeReport {
     let references = recipe.modelReferences
     let readers = try inputs.map { try ModelReader($0, in: self) }
-    let plan = try Planner.plan(recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
+    let plan = try Planner.plan(
+      recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let model = try FusedModel(plan: plan, source: source)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
@@ -100,11 +98,7 @@ extension Repository {
     name: String?
   ) throws -> Int {
     let document = manifest.document
-    let event = try name.map {
-      NameRecord(
-        sequence: try lineage.reserveSequence(), name: $0, model: document.digest, madeAt: derivation.madeAt,
-        madeBy: derivation.madeBy)
-    }
+    let event = try nameEvent(name, for: document.digest, like: derivation)
     var added = packs.reduce(0) { $0 + $1.size } + document.bytes.count + recipe.bytes.count
     try lineage.publish { publication in
       try record(packs, in: publication)

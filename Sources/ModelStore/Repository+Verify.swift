@@ -5,7 +5,7 @@ import Tensors
 
 extension Repository {
   /// Checks everything: the database, every byte of every pack and document, and — with `full` — that every object
-  /// decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which harms nothing.
+  /// decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which is harmless.
   public func verify(
     full: Bool = true, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> VerifyReport {

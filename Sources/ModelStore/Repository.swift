@@ -73,7 +73,7 @@ public final class Repository: Sendable {
       let database = try LineageDatabase(path: layout.database)
       try database.migrate()
       try database.close()
-      let text = "# A Stemma store. Do not edit: every file here is checked by its digest.\nformat: \(Layout.formatVersion)\n"
+      let text = "# A Stemma store. Do not edit: files here are checked by digest.\nformat: \(Layout.formatVersion)\n"
       let file = try storage.create(layout.config)
       try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
       try file.sync()

@@ -102,8 +102,11 @@ package struct FrameTrailer: Sendable, Equatable {
       return .failure(Reason("impossible sizes"))
     }
     let base = flags == 1 ? fields.digest() : nil
-    guard flags == 0 || base != nil, let count = fields.integer(UInt32.self) else { return .failure(Reason("too short")) }
-    guard Int(count) == (Int(rawBytes) + Int(blockBytes) - 1) / Int(blockBytes), fields.remaining == Int(count) * 9 else {
+    guard flags == 0 || base != nil, let count = fields.integer(UInt32.self) else {
+      return .failure(Reason("too short"))
+    }
+    let expected = (Int(rawBytes) + Int(blockBytes) - 1) / Int(blockBytes)
+    guard Int(count) == expected, fields.remaining == Int(count) * 9 else {
       return .failure(Reason("block count does not fit the size"))
     }
     var blocks: [Block] = []

@@ -43,9 +43,9 @@ package final class PackWriter {
   package func finishFrame(
     dtype: UInt8, width: Int, blockBytes: Int, rawBytes: Int, digest object: Digest, base: Digest?
   ) throws {
-    // A frame that refers to its base in no block does not name it, so that the base can go.
     let trailer = FrameTrailer(
-      dtype: dtype, width: width, blockBytes: blockBytes, rawBytes: rawBytes, digest: object, base: base, blocks: blocks)
+      dtype: dtype, width: width, blockBytes: blockBytes, rawBytes: rawBytes, digest: object, base: base,
+      blocks: blocks)
     try write(trailer.encoded())
     entries.append(
       Pack.Entry(digest: object, offset: frameStart, length: size - frameStart, rawBytes: rawBytes, base: base))

@@ -149,7 +149,8 @@ struct HeaderTests {
   @Test("offsets that do not tile the data are refused")
   func refusesOtherOffsets() {
     func two(_ first: String, _ second: String) -> String {
-      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":\#(first)},"b":{"dtype":"U8","shape":[4],"data_offsets":\#(second)}}"#
+      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":\#(first)},"#
+        + #""b":{"dtype":"U8","shape":[4],"data_offsets":\#(second)}}"#
     }
     #expect(fault(two("[0,4]", "[4,8]")) == nil)
     #expect(fault(two("[0,4]", "[3,7]")) == .overlap(tensor: "b", begin: 3, previousEnd: 4))

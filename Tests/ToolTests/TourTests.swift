@@ -138,6 +138,24 @@ struct TourTests {
     try stage.expect("export", "fused", "out")
   }
 
+  @Test("rebuild works after a gc took a model whose names are history")
+  func rebuildAfterCollect() throws {
+    let stage = try Stage.furnished()
+    try stage.expect("remove", "math")
+    try stage.expect("gc")
+    let before = try stage.expect("log", "--name", "math", "--json").output
+    try stage.expect("rebuild")
+    #expect(try stage.expect("log", "--name", "math", "--json").output == before)
+    #expect(!(try stage.expect("verify").output.contains("garbage")))
+  }
+
+  @Test("an import that is done can be asked for again, by the same name")
+  func importAgain() throws {
+    let stage = try Stage.furnished()
+    try stage.expect("import", "math", "--name", "math")
+    #expect((try stage.expect("list", "--all", "--json").json()["models"] as? [Any])?.count == 3)
+  }
+
   @Test("a backup is a store")
   func backup() throws {
     let stage = try Stage.furnished()
