@@ -35,18 +35,27 @@ let package = Package(
   ],
   targets: [
     // Foundations, bottom first. Each comment says what the target knows.
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),  // hot loops over plain buffers
+    // Hot loops over plain buffers.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .target(name: "JSON", swiftSettings: house),  // strict reading and canonical writing of JSON text
-    .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),  // numbers: dtypes, shapes, loops, workers
-    .target(name: "Objects", dependencies: ["JSON", "CKernels", crypto, system], swiftSettings: house),  // bytes: frames, packs, disks
-    .target(name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: house),  // SQL text
+    // Strict reading and canonical writing of JSON text.
+    .target(name: "JSON", swiftSettings: house),
+    // Numbers: dtypes, shapes, loops, workers.
+    .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),
+    // Bytes: frames, packs, disks.
+    .target(name: "Objects", dependencies: ["JSON", "CKernels", crypto, system], swiftSettings: house),
+    // SQL text.
+    .target(name: "Migrations", path: "migrations", resources: [.embedInCode("sql")], swiftSettings: house),
 
     // Specialists; none knows another.
-    .target(name: "Checkpoints", dependencies: ["JSON", "Tensors"], swiftSettings: house),  // safetensors folders
-    .target(name: "Codecs", dependencies: ["CKernels", "Tensors", "CZstd"], swiftSettings: house),  // a block ↔ its coded bytes
-    .target(name: "Merging", dependencies: ["Tensors", yams], swiftSettings: house),  // recipe → plan → blocks
-    .target(name: "Lineage", dependencies: ["Objects", "Migrations", grdb], swiftSettings: house),  // facts in SQLite
+    // Safetensors folders.
+    .target(name: "Checkpoints", dependencies: ["JSON", "Tensors"], swiftSettings: house),
+    // A block ↔ its coded bytes.
+    .target(name: "Codecs", dependencies: ["CKernels", "Tensors", "CZstd"], swiftSettings: house),
+    // Recipe → plan → blocks.
+    .target(name: "Merging", dependencies: ["Tensors", yams], swiftSettings: house),
+    // Facts in SQLite.
+    .target(name: "Lineage", dependencies: ["Objects", "Migrations", grdb], swiftSettings: house),
 
     // The one room where numbers and bytes meet, and its door.
     .target(
@@ -61,12 +70,14 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: house),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ObjectsTests", dependencies: ["Objects", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),
     .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport"], swiftSettings: house),
     .testTarget(name: "LineageTests", dependencies: ["Lineage", "Objects", grdb, "TestSupport"], swiftSettings: house),
     .testTarget(
-      name: "ModelStoreTests", dependencies: ["ModelStore", "Checkpoints", "TestSupport"], swiftSettings: house),
+      name: "ModelStoreTests",
+      dependencies: ["ModelStore", "Checkpoints", "Objects", "Tensors", "JSON", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),
     .testTarget(name: "HouseTests", dependencies: ["Migrations", crypto], swiftSettings: house),
   ]
