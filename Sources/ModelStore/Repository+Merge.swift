@@ -87,15 +87,14 @@ extension Repository {
     derivation.arithmetic = plan.arithmetic
     derivation.plan = Digest(of: Array(plan.text().utf8))
     let added = try publishMerge(
-      derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, keepBytes: keepBytes, name: name)
+      derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, name: name)
     return MergeReport(
       id: manifest.document.digest.hex, name: name, method: recipe.method.rawValue,
       state: keepBytes ? "stored" : "virtual", tensors: plan.tensors.count, bytes: manifest.bytes, bytesAdded: added)
   }
 
   private func publishMerge(
-    _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], keepBytes: Bool,
-    name: String?
+    _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], name: String?
   ) throws -> Int {
     let document = manifest.document
     let event = try nameEvent(name, for: document.digest, like: derivation)
@@ -104,9 +103,12 @@ extension Repository {
       try record(packs, in: publication)
       try documents.put(document)
       try documents.put(recipe)
+      // Where every tensor happens to be in a pack (weights 1 and 0), the model is stored without more ado.
+      let objects = Set(manifest.objects)
+      let isStored = try publication.objects(in: objects).count == objects.count
       try publication.insertModel(
         ModelRow(
-          id: document.digest, weightsID: manifest.weightsID, state: keepBytes ? .stored : .virtual,
+          id: document.digest, weightsID: manifest.weightsID, state: isStored ? .stored : .virtual,
           tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: derivation.sequence))
       added += try record(derivation, in: publication)
       if let event { added += try record(event, in: publication, replacing: false) }

@@ -26,7 +26,7 @@ final class Stage {
     let bytes: [UInt8]
   }
 
-  /// Values near 0.02 in bf16; `tune` moves a third of them by one step.
+  /// Values near 0.02 in bf16; `tune` moves a third of them by four steps.
   static func weights(_ count: Int, seed: UInt64, tune: UInt64 = 0) -> [UInt8] {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
     var moves = tune &* 0xD134_2543_DE82_EF95 | 1
@@ -35,7 +35,7 @@ final class Stage {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       moves = moves &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       var bits = UInt16(0x3C00) &+ UInt16(state >> 54) | UInt16(state >> 63) << 15
-      if tune != 0, moves >> 60 < 5 { bits &+= 1 }
+      if tune != 0, moves >> 60 < 5 { bits &+= 4 }
       out += [UInt8(bits & 255), UInt8(bits >> 8)]
     }
     return out
