@@ -77,6 +77,9 @@ struct Derivation: Sendable {
       let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text, let tool = value["tool"]?.text,
       let list = value["parents"]?.elements
     else { throw wrong("not a derivation") }
+    if let version = value["version"]?.int, version > 1 {
+      throw .newerVersion(what: "derivation \(document.digest.short)", found: version, supported: 1)
+    }
     var parents: [Parent] = []
     for entry in list {
       guard let role = entry["role"]?.text, let parent = entry["model"]?.text.flatMap({ Digest(hex: $0) }) else {
@@ -122,7 +125,8 @@ struct NameRecord: Sendable {
 
   init(_ document: Document) throws(ObjectsError) {
     let value = document.value
-    guard let sequence = value["sequence"]?.int, let name = value["name"]?.text, let madeAt = value["made_at"]?.text,
+    guard value["type"]?.text == "name", let sequence = value["sequence"]?.int, let name = value["name"]?.text,
+      let madeAt = value["made_at"]?.text,
       let madeBy = value["made_by"]?.text
     else { throw .documentContent(document: document.digest, reason: "not a name event") }
     self.init(

@@ -91,6 +91,9 @@ struct Manifest: Sendable, Equatable {
       guard let path = value["path"]?.text, let size = value["size"]?.int,
         let digest = value["sha256"]?.text.flatMap({ Digest(hex: $0) })
       else { throw wrong("a file without path, size or sha256") }
+      guard size >= 0, !path.isEmpty, !path.hasPrefix("/"),
+        !path.split(separator: "/", omittingEmptySubsequences: false).contains(where: { $0 == ".." || $0.isEmpty })
+      else { throw wrong("\(path.debugDescription): a path inside the model's folder expected") }
       var header: (digest: Digest, size: Int)?
       var tensors: [TensorEntry] = []
       if let head = value["header"] {

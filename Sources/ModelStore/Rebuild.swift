@@ -103,8 +103,8 @@ final class Rebuild {
           _ = try publication.insertObject(object, depthLimit: Repository.depthLimit)
           known.insert(entry.digest)
         } catch LineageError.depthExceeded, LineageError.cycle {
-          // Another frame of the same object may fit; else the object is missing and its models say so.
-          continue
+          // Another frame of the same object may fit; else the models that need it become absent.
+          damage.append("object \(entry.digest.hex): a frame on too long a chain is left out")
         }
       }
       if later.count == waiting.count {

@@ -118,8 +118,9 @@ extension Repository {
   }
 
   private func addFile(_ path: String, to sweep: inout Sweep) throws {
+    // What cannot be opened for its size still goes if it can.
     sweep.files.append(path)
-    sweep.bytes += try storage.open(path).size()
+    sweep.bytes += (try? storage.open(path).size()) ?? 0
   }
 
   private func unlink(_ sweep: Sweep) throws {

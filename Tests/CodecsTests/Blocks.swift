@@ -1,0 +1,61 @@
+import Codecs
+
+/// Numbers that look random and are the same for the same seed (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  /// Every byte equally likely.
+  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
+
+  /// Elements whose lower bytes are random and whose top byte takes few values, as weights have.
+  mutating func weights(_ count: Int, width: Int) -> [UInt8] {
+    (0..<count).map { index in
+      index % width == width - 1 ? UInt8.random(in: 60...62, using: &self) : UInt8.random(in: 0...255, using: &self)
+    }
+  }
+}
+
+/// A block as `BlockCoder.encode` made it.
+struct Coded: Equatable {
+  let codec: BlockCodec
+  let bytes: [UInt8]
+}
+
+extension BlockCoder {
+  func code(_ block: [UInt8], base: [UInt8]?, _ format: BlockFormat) -> Coded {
+    var out = [UInt8](repeating: 0, count: BlockCoder.capacity(for: block.count))
+    let (codec, count) = out.withUnsafeMutableBytes { out in
+      block.withUnsafeBytes { block in
+        guard let base else { return encode(block, base: nil, format: format, into: out) }
+        return base.withUnsafeBytes { encode(block, base: $0, format: format, into: out) }
+      }
+    }
+    return Coded(codec: codec, bytes: Array(out[0..<count]))
+  }
+
+  func read(_ number: UInt8, _ coded: [UInt8], base: [UInt8]?, _ format: BlockFormat, count: Int) throws -> [UInt8] {
+    var out = [UInt8](repeating: 0xa5, count: count)
+    try out.withUnsafeMutableBytes { out in
+      try coded.withUnsafeBytes { coded in
+        guard let base else { return try decode(number, coded, base: nil, format: format, into: out) }
+        try base.withUnsafeBytes { try decode(number, coded, base: $0, format: format, into: out) }
+      }
+    }
+    return out
+  }
+}
+
+/// Every width, as floats and as integers.
+let formats = [1, 2, 4, 8].flatMap { width in
+  [BlockFormat(width: width, isFloat: true), BlockFormat(width: width, isFloat: false)]
+}
