@@ -69,9 +69,11 @@ extension Repository {
   }
 
   /// Merges folders into a new folder without a store. Nothing is left behind on a throw.
+  ///
+  /// - Parameter interruption: is handed, before the work begins, what stops it.
   public static func merge(
     recipe text: String, relativeTo directory: String, to out: String, threads: Int? = nil,
-    progress: (@Sendable (Int, Int) -> Void)? = nil
+    interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
     try door {
       let recipe = try Recipe(yaml: text)
@@ -91,6 +93,7 @@ extension Repository {
           try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
         }
         let pool = WorkerPool(width: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+        interruption?({ pool.interrupt() })
         let id = try write(layout, model: model, to: output, texts: texts, pool: pool, progress: progress)
         try output.publish()
         let bytes = layout.shards.reduce(0) { $0 + $1.size } + texts.reduce(0) { $0 + $1.bytes.count }

@@ -7,10 +7,9 @@ extension Repository {
   public func list(all: Bool = false) throws(RepositoryError) -> [ModelSummary] {
     try door {
       try lineage.snapshot { snapshot in
-        let kinds = Dictionary(
-          try snapshot.allDerivations().map { ($0.model, $0) }, uniquingKeysWith: { first, _ in first })
+        let origins = try snapshot.origins()
         return try snapshot.models().filter { all || !$0.names.isEmpty }.map { entry in
-          summary(entry.model, names: entry.names, derivation: kinds[entry.model.id])
+          summary(entry.model, names: entry.names, origin: origins[entry.model.id])
         }
       }
     }
@@ -25,7 +24,7 @@ extension Repository {
       let derivation = try lineage.derivations(of: model).first
       let objects = try lineage.objects(in: Set(manifest.objects))
       return ModelDetails(
-        summary: summary(row, names: try lineage.names(of: model), derivation: derivation),
+        summary: summary(row, names: try lineage.names(of: model), origin: derivation.map { ($0.kind, $0.madeAt) }),
         weightsID: row.weightsID.hex,
         files: manifest.files.map {
           .init(path: $0.path, bytes: $0.size, sha256: $0.digest.hex, tensors: $0.tensors.count)
@@ -127,10 +126,12 @@ extension Repository {
     try lineage.publish { _ = try record(event, in: $0, replacing: replacing) }
   }
 
-  private func summary(_ row: ModelRow, names: [String], derivation: DerivationRow?) -> ModelSummary {
+  private func summary(
+    _ row: ModelRow, names: [String], origin: (kind: DerivationKind, madeAt: String)?
+  ) -> ModelSummary {
     ModelSummary(
       id: row.id.hex, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
-      kind: derivation?.kind.rawValue, madeAt: derivation?.madeAt)
+      kind: origin?.kind.rawValue, madeAt: origin?.madeAt)
   }
 
   private func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {

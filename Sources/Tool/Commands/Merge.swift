@@ -53,7 +53,7 @@ struct Merge: ParsableCommand {
     if let out {
       return try Repository.merge(
         recipe: recipe.text, relativeTo: recipe.directory, to: out, threads: options.threads,
-        progress: progress.update)
+        interruption: { Interruption.stops($0) }, progress: progress.update)
     }
     return try options.open().merge(
       recipe: recipe.text, relativeTo: recipe.directory, name: name, keepBytes: stored, madeBy: madeBy,
