@@ -79,7 +79,7 @@ extension Row {
     switch storage(index) {
     case .null: return nil
     case .blob(let value):
-      guard let digest = Digest(value) else { throw wrongType(index, "a digest") }
+      guard let digest = value.withUnsafeBytes({ Digest($0) }) else { throw wrongType(index, "a digest") }
       return digest
     default: throw wrongType(index, "a digest")
     }

@@ -30,6 +30,6 @@ struct FieldReader {
   mutating func digest() -> Digest? {
     guard remaining >= 32 else { return nil }
     defer { position += 32 }
-    return Digest(bytes[position..<position + 32])
+    return Digest(UnsafeRawBufferPointer(rebasing: bytes[position..<position + 32]))
   }
 }

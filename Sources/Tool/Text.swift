@@ -84,8 +84,10 @@ struct Table {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
     return rows.map { cells in
-      let line = cells.enumerated().map { $1.padded(to: widths[$0], onLeft: numbers.contains($0)) }
-      return String(line.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
+      var line = cells.enumerated().map { $1.padded(to: widths[$0], onLeft: numbers.contains($0)) }
+        .joined(separator: "  ")
+      while line.utf8.last == 0x20 { line.removeLast() }
+      return line
     }.joined(separator: "\n")
   }
 }
