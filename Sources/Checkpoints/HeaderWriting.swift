@@ -61,9 +61,13 @@ extension SafetensorsHeader {
       .map(\.tensor)
   }
 
-  /// The start of a file with this header: the length in eight bytes, little-endian, then the header.
+  /// What a file begins with: its header's length in eight bytes, little-endian.
+  package static func lengthField(_ length: Int) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: UInt64(length) >> (8 * $0)) }
+  }
+
+  /// The start of a file with this header: the length field, then the header.
   package static func fileStart(_ headerBytes: [UInt8]) -> [UInt8] {
-    let length = UInt64(headerBytes.count)
-    return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + headerBytes
+    lengthField(headerBytes.count) + headerBytes
   }
 }

@@ -123,12 +123,11 @@ extension Repository {
   ) throws -> String {
     let spaces = WorkspaceShelf()
     var places: [(file: Int, tensor: Int, offset: Int, size: Int)] = []
-    let files = layout.shards.map { _ in ItemHash() }
+    let files = layout.shards.map { ItemHash(prefix: SafetensorsHeader.fileStart($0.headerBytes)) }
     for (index, shard) in layout.shards.enumerated() {
       let head = SafetensorsHeader.fileStart(shard.headerBytes)
       try output.create(shard.path, size: shard.size)
       try head.withUnsafeBytes { try output.write(shard.path, $0, at: 0) }
-      head.withUnsafeBytes { files[index].running.update($0) }
       var offset = 8 + shard.headerBytes.count
       for tensor in shard.tensors {
         let size = model.plan.tensors[tensor].shape.byteCount(of: model.plan.tensors[tensor].dtype) ?? 0
@@ -145,8 +144,8 @@ extension Repository {
       try output.write(
         layout.shards[place.file].path, UnsafeRawBufferPointer(buffer), at: place.offset + piece.range.lowerBound)
     })
-    work.foldItem = { item, slots in for slot in slots { hashes[item].running.update(slot.bytes) } }
-    work.foldFile = { file, slots in for slot in slots { files[file].running.update(slot.bytes) } }
+    work.foldItem = { item, slots in hashes[item].fold(slots) }
+    work.foldFile = { file, slots in files[file].fold(slots) }
     let total = places.reduce(0) { $0 + $1.size }
     work.progress = progress.map { report in { report($0, total) } }
     let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
@@ -168,10 +167,5 @@ extension Repository {
           header: (Digest(of: shard.headerBytes), shard.headerBytes.count), tensors: tensors))
     }
     return Manifest(files: entries).document.digest.hex
-  }
-
-  /// A digest under way, of its own for each item.
-  private final class ItemHash {
-    var running = RunningDigest()
   }
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Merging
 import Objects
 import Tensors
@@ -51,9 +52,7 @@ final class FusedRun {
     }
     let weights = Ingest(
       repository: repository, items: items,
-      prefixes: layout.shards.map { shard in
-        withUnsafeBytes(of: UInt64(shard.headerBytes.count).littleEndian) { Array($0) }
-      })
+      prefixes: layout.shards.map { SafetensorsHeader.lengthField($0.headerBytes.count) })
     let total = layout.shards.reduce(0) { $0 + $1.size }
     let (model, shards, spaces) = (model, layout.shards, repository.spaces)
     let files = items.map(\.file)

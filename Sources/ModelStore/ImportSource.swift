@@ -37,11 +37,7 @@ final class ImportSource {
       }
     }
     self.items = items
-    prefixes = folder.files.map { file in
-      file.header.map { header in
-        withUnsafeBytes(of: UInt64(header.headerBytes.count).littleEndian) { Array($0) }
-      } ?? []
-    }
+    prefixes = folder.files.map { $0.header.map { SafetensorsHeader.lengthField($0.headerBytes.count) } ?? [] }
   }
 
   var bytes: Int { folder.files.reduce(0) { $0 + $1.size } }

@@ -36,8 +36,8 @@ final class Ingest {
 
   private let repository: Repository
   private let items: [Item]
-  private let itemHashes: [Hashing]
-  private let fileHashes: [Hashing]
+  private let itemHashes: [ItemHash]
+  private let fileHashes: [ItemHash]
   private var writer: PackWriter?
   private(set) var sealed: [SealedPack] = []
   private var written: Set<Digest> = []
@@ -50,25 +50,12 @@ final class Ingest {
   init(repository: Repository, items: [Item], prefixes: [[UInt8]]) {
     self.repository = repository
     self.items = items
-    itemHashes = items.map { _ in Hashing() }
-    fileHashes = prefixes.map { prefix in
-      let hashing = Hashing()
-      prefix.withUnsafeBytes { hashing.running.update($0) }
-      return hashing
-    }
-  }
-
-  /// A digest under way. An object of its own, because workers fold different items at the same time.
-  private final class Hashing {
-    var running = RunningDigest()
-    var digest: Digest?
+    itemHashes = items.map { _ in ItemHash() }
+    fileHashes = prefixes.map { ItemHash(prefix: $0) }
   }
 
   /// The digest of an item whose pieces have all come by.
-  func digest(_ item: Int) -> Digest {
-    guard let digest = itemHashes[item].digest else { preconditionFailure("item \(item) has not come by yet") }
-    return digest
-  }
+  func digest(_ item: Int) -> Digest { itemHashes[item].running.finish() }
 
   /// The digest of a file whose items have all come by.
   func fileDigest(_ file: Int) -> Digest { fileHashes[file].running.finish() }
@@ -85,13 +72,8 @@ final class Ingest {
       work.code = { [unowned self] slot, _ in try code(&slot) }
       work.drain = { [unowned self] slots in for slot in slots { try drain(slot) } }
     }
-    work.foldItem = { [unowned self] item, slots in
-      for slot in slots { itemHashes[item].running.update(slot.bytes) }
-      if slots.last!.piece.isLast { itemHashes[item].digest = itemHashes[item].running.finish() }
-    }
-    work.foldFile = { [unowned self] file, slots in
-      for slot in slots { fileHashes[file].running.update(slot.bytes) }
-    }
+    work.foldItem = { [unowned self] item, slots in itemHashes[item].fold(slots) }
+    work.foldFile = { [unowned self] file, slots in fileHashes[file].fold(slots) }
     work.progress = progress
     do {
       try conveyor.run(pieces, work)

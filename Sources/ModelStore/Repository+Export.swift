@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Objects
 import Tensors
@@ -87,7 +88,8 @@ extension Repository {
     for file in manifest.files {
       try output.create(file.path, size: file.size)
       if let header = file.header {
-        try withUnsafeBytes(of: UInt64(header.size).littleEndian) { try output.write(file.path, $0, at: 0) }
+        let field = SafetensorsHeader.lengthField(header.size)
+        try field.withUnsafeBytes { try output.write(file.path, $0, at: 0) }
       }
     }
     let total = manifest.bytes
@@ -102,7 +104,7 @@ extension Repository {
     _ items: [ExportItem], progress: ((Int) -> Void)?,
     sink: (ExportItem, _ offset: Int, UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let hashes = items.map { _ in Folding() }
+    let hashes = items.map { _ in ItemHash() }
     try withoutActuallyEscaping(sink) { sink in
       let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
       let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
@@ -113,9 +115,9 @@ extension Repository {
         try sink(item, piece.range.lowerBound, UnsafeRawBufferPointer(buffer))
       })
       work.foldItem = { index, slots in
-        for slot in slots { hashes[index].digest.update(slot.bytes) }
+        hashes[index].fold(slots)
         guard slots.last!.piece.isLast else { return }
-        let found = hashes[index].digest.finish()
+        let found = hashes[index].running.finish()
         guard found == items[index].digest else {
           throw RepositoryError(
             .corrupt, "\(items[index].label): digest \(items[index].digest.short) expected, \(found.short) found",
@@ -125,10 +127,5 @@ extension Repository {
       work.progress = progress
       try conveyor.run(pieces, work)
     }
-  }
-
-  /// A digest under way, of its own for each item.
-  private final class Folding {
-    var digest = RunningDigest()
   }
 }

@@ -1,4 +1,5 @@
 import Codecs
+import TestSupport
 import Testing
 
 @Suite("coded blocks")
@@ -8,7 +9,7 @@ struct BlockTests {
   @Test("a block of any length, with any base, comes back as it was", arguments: formats)
   func roundTrips(format: BlockFormat) throws {
     let seed = UInt64.random(in: 0 ... .max)
-    var random = Seeded(seed: seed)
+    var random = SplitMix(state: seed)
     for count in [0, 1, 3, 7, 8, 63, 64, 65, 511, 1000, 4096] {
       let block = random.weights(count, width: format.width)
       var near = block
@@ -29,7 +30,7 @@ struct BlockTests {
 
   @Test("equal bytes are equal, near bytes a delta, weights planes, noise raw", arguments: formats)
   func chooses(format: BlockFormat) {
-    var random = Seeded(seed: 11)
+    var random = SplitMix(state: 11)
     let noise = random.bytes(2048)
     var near = noise
     for index in stride(from: 0, to: 2048, by: format.width * 16) { near[index] ^= 1 }

@@ -1,4 +1,5 @@
 import Codecs
+import TestSupport
 import Testing
 
 @Suite("hostile coded blocks")
@@ -7,7 +8,7 @@ struct HostileTests {
 
   @Test("a coded block cut short anywhere is refused", arguments: formats)
   func truncations(format: BlockFormat) {
-    var random = Seeded(seed: 3)
+    var random = SplitMix(state: 3)
     let block = random.weights(512, width: format.width)
     var base = block
     base[0] ^= 1
@@ -27,7 +28,7 @@ struct HostileTests {
   @Test("a changed byte throws or decodes, and the coder still works after it", arguments: formats)
   func flips(format: BlockFormat) throws {
     let seed = UInt64.random(in: 0 ... .max)
-    var random = Seeded(seed: seed)
+    var random = SplitMix(state: seed)
     let block = random.weights(256, width: format.width)
     var base = block
     base[0] ^= 1
@@ -47,7 +48,7 @@ struct HostileTests {
 
   @Test("noise under any codec number throws or decodes")
   func noise() {
-    var random = Seeded(seed: 5)
+    var random = SplitMix(state: 5)
     for format in formats {
       for count in 0..<80 {
         let bytes = random.bytes(count).map { $0 & 3 }

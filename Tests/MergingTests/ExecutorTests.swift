@@ -1,5 +1,6 @@
 import Merging
 import Tensors
+import TestSupport
 import Testing
 
 /// One stored number, decoded and encoded without any of the code under test.
