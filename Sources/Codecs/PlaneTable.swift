@@ -21,7 +21,9 @@ enum PlaneTable {
       if bytes.allSatisfy({ $0 == bytes[0] }) {
         (mode, count) = (2, 1)
         out[at] = bytes[0]
-      } else if let coded = zstd.compress(bytes, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
+      } else if let profile = profile(of: bytes, width: width, zstd: zstd),
+        let coded = zstd.compress(
+          bytes, as: profile, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
         coded < length - length / 50
       {
         (mode, count) = (1, coded)
@@ -35,6 +37,30 @@ enum PlaneTable {
       at += count
     }
     return at < planes.count ? at : nil
+  }
+
+  /// Bytes of a plane that are looked at to choose a profile.
+  private static let sampleBytes = 16384
+
+  /// How to compress a plane: what is smallest on four stretches of it; nil where nothing helps.
+  private static func profile(of plane: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts) -> ZstdProfile? {
+    let search = width == 1 ? ZstdProfile.ordinary : .runs
+    return withUnsafeTemporaryAllocation(byteCount: 2 * sampleBytes, alignment: 64) { buffer in
+      var sample = plane
+      if plane.count > sampleBytes {
+        let stretch = sampleBytes / 4
+        for part in 0..<4 {
+          let start = (plane.count - stretch) / 3 * part
+          UnsafeMutableRawBufferPointer(rebasing: buffer[part * stretch..<(part + 1) * stretch])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: plane[start..<start + stretch]))
+        }
+        sample = UnsafeRawBufferPointer(rebasing: buffer[..<sampleBytes])
+      }
+      let out = UnsafeMutableRawBufferPointer(rebasing: buffer[sampleBytes...])
+      let (noise, runs) = (zstd.compress(sample, as: .noise, into: out), zstd.compress(sample, as: search, into: out))
+      guard min(noise ?? .max, runs ?? .max) < sample.count else { return nil }
+      return (noise ?? .max) <= (runs ?? .max) ? .noise : search
+    }
   }
 
   static func decode(
