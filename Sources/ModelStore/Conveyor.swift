@@ -4,8 +4,9 @@ import Tensors
 ///
 /// An item is a tensor or a file of a checkpoint, cut into pieces of at most one block. Each round does three things at
 /// once on three sets of buffers: it fills the next set, codes and digests the one before, and writes out the one
-/// before that. Digests need their bytes in order, so they run as one ticket an item and one a file; everything else
-/// takes tickets piece by piece.
+/// before that (where nothing is coded, the one before). Digests and writes need their bytes in order, so they run as
+/// one ticket an item, one a file and one for all writes: two writers of one file would only wait for each other.
+/// Everything else takes tickets piece by piece.
 final class Conveyor {
   /// A piece of an item: at most one block.
   struct Piece {
@@ -54,11 +55,11 @@ final class Conveyor {
   private static let slack = 192
   private var arenas: [UnsafeMutableRawBufferPointer] = []
 
-  /// - Parameter pieceBytes: the largest piece; memory is about 8 of them a worker, in three sets, twice where coded.
+  /// - Parameter pieceBytes: the largest piece; memory is three sets of 16 to 48 of them, twice where coded.
   init(pool: WorkerPool, pieceBytes: Int) {
     self.pool = pool
     self.pieceBytes = pieceBytes
-    arenaBytes = pieceBytes * max(8, 4 * pool.width)
+    arenaBytes = pieceBytes * min(48, max(16, 4 * pool.width))
   }
 
   deinit { for arena in arenas { arena.deallocate() } }
@@ -89,16 +90,18 @@ final class Conveyor {
       arenas = (0..<3).map { _ in .allocate(byteCount: bytes + coded, alignment: 64) }
     }
     guard !batches.isEmpty else { return }
-    for round in 0..<batches.count + 2 {
+    let lag = work.code == nil ? 1 : 2
+    for round in 0..<batches.count + lag {
       if round < batches.count {
         slots[round % 3] = place(pieces[batches[round]], in: arenas[round % 3], coded: work.code != nil)
       }
+      let drained = (round + 3 - lag) % 3
       try self.round(
         filling: round < batches.count ? slots[round % 3] : [],
         coding: &slots[(round + 2) % 3], isCoding: round >= 1 && round - 1 < batches.count,
-        draining: round >= 2 ? slots[(round + 1) % 3] : [], work)
-      if round >= 2 {
-        done += slots[(round + 1) % 3].reduce(0) { $0 + $1.raw.count }
+        draining: round >= lag ? slots[drained] : [], work)
+      if round >= lag {
+        done += slots[drained].reduce(0) { $0 + $1.raw.count }
         work.progress?(done)
       }
     }

@@ -84,6 +84,9 @@ extension Repository {
       let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
       let layout = try FusedLayout(plan: plan, recipe: recipe, donor: others, config: config)
       let model = try FusedModel(plan: plan, source: FolderTensorSource(inputs: inputs))
+      let pool = WorkerPool(width: defaultWorkers(threads))
+      // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
+      interruption?({ pool.interrupt() })
       let output = try OutputFolder(target: out)
       do {
         var texts = layout.made
@@ -92,8 +95,6 @@ extension Repository {
           try output.create(path, size: bytes.count)
           try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
         }
-        let pool = WorkerPool(width: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
-        interruption?({ pool.interrupt() })
         let id = try write(layout, model: model, to: output, texts: texts, pool: pool, progress: progress)
         try output.publish()
         let bytes = layout.shards.reduce(0) { $0 + $1.size } + texts.reduce(0) { $0 + $1.bytes.count }
@@ -141,9 +142,13 @@ extension Repository {
       try spaces.withWorkspace {
         try model.produce(tensor: place.tensor, from: piece.range.lowerBound, into: buffer, $0)
       }
-      try output.write(
-        layout.shards[place.file].path, UnsafeRawBufferPointer(buffer), at: place.offset + piece.range.lowerBound)
     })
+    work.drain = { slots in
+      for slot in slots {
+        let place = targets[slot.piece.item]
+        try output.write(layout.shards[place.file].path, slot.bytes, at: place.offset + slot.piece.range.lowerBound)
+      }
+    }
     work.foldItem = { item, slots in hashes[item].fold(slots) }
     work.foldFile = { file, slots in files[file].fold(slots) }
     let total = places.reduce(0) { $0 + $1.size }

@@ -27,14 +27,19 @@ final class OutputFolder {
     try LocalStorage().makeDirectory(partial)
   }
 
-  /// Makes a file of a size, and the folders it is in.
-  func create(_ path: String, size: Int) throws {
+  /// Where a file is to be written by others; makes the folders it is in.
+  func place(of path: String) throws -> String {
     let whole = "\(partial)/\(path)"
     let folder = (whole as NSString).deletingLastPathComponent
     if folder != partial {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
-    let file = try LocalFile(whole, flags: O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, operation: "create")
+    return whole
+  }
+
+  /// Makes a file of a size, and the folders it is in.
+  func create(_ path: String, size: Int) throws {
+    let file = try LocalFile(place(of: path), flags: O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, operation: "create")
     try file.truncate(to: size)
   }
 

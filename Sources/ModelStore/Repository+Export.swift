@@ -98,8 +98,8 @@ extension Repository {
     }
   }
 
-  /// Produces all items block by block on all workers, hands each block to `sink` (any worker, any order), and proves
-  /// every item by its digest.
+  /// Produces all items block by block on all workers, hands each block to `sink` in order, and proves every item by
+  /// its digest. A block may reach the sink before its item is proved.
   func stream(
     _ items: [ExportItem], progress: ((Int) -> Void)?,
     sink: (ExportItem, _ offset: Int, UnsafeRawBufferPointer) throws -> Void
@@ -110,10 +110,13 @@ extension Repository {
       let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
       var work = Conveyor.Work(fill: { [spaces] piece, buffer, _ in
         guard buffer.count > 0 else { return }
-        let item = items[piece.item]
-        try spaces.withWorkspace { try item.bytes.read(at: piece.range.lowerBound, into: buffer, $0) }
-        try sink(item, piece.range.lowerBound, UnsafeRawBufferPointer(buffer))
+        try spaces.withWorkspace { try items[piece.item].bytes.read(at: piece.range.lowerBound, into: buffer, $0) }
       })
+      work.drain = { slots in
+        for slot in slots where !slot.piece.range.isEmpty {
+          try sink(items[slot.piece.item], slot.piece.range.lowerBound, slot.bytes)
+        }
+      }
       work.foldItem = { index, slots in
         hashes[index].fold(slots)
         guard slots.last!.piece.isLast else { return }
