@@ -16,7 +16,7 @@ package struct Executor: Sendable {
 
   /// The measurements of tensor number `tensor` of the plan: empty for the methods there are so far.
   package func measure(tensor: Int) throws -> Measurements {
-    switch plan.tensors[tensor].method {
+    switch plan.tensors[tensor].method.name {
     case .linear: try Linear.measure()
     case .taskArithmetic: try TaskArithmetic.measure()
     case .copy: try Copy.measure()
@@ -37,7 +37,7 @@ package struct Executor: Sendable {
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
     let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
-    if case .copy = planned.method { return try Copy.combine(block, into: target, scratch: scratch) }
+    if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
     if planned.isWide {
       try combine(block, as: Double.self, measurements, into: target, scratch)
     } else {
@@ -51,12 +51,10 @@ package struct Executor: Sendable {
   ) throws {
     let sum = scratch.sum.elements(block.elements.count, of: Wide.self)
     sum.update(repeating: 0)
-    switch block.tensor.method {
-    case .linear(let weights, let normalize):
-      try Linear(weights: weights, normalize: normalize).combine(block, measurements, into: sum, scratch: scratch)
-    case .taskArithmetic(let base, let weights, let normalize, let lambda):
-      let method = TaskArithmetic(base: base, weights: weights, normalize: normalize, lambda: lambda)
-      try method.combine(block, measurements, into: sum, scratch: scratch)
+    let call = block.tensor.method
+    switch call.name {
+    case .linear: try Linear(call).combine(block, measurements, into: sum, scratch: scratch)
+    case .taskArithmetic: try TaskArithmetic(call).combine(block, measurements, into: sum, scratch: scratch)
     case .copy: break
     }
     Wide.narrow(UnsafeBufferPointer(sum), to: block.tensor.dtype, into: target)

@@ -1,7 +1,11 @@
-/// A merge method that recipes can name.
-package enum MergeMethod: String, CaseIterable, Sendable, Equatable {
+/// A way to make a tensor: a merge method that recipes can name, or `copy` for what is no number to merge.
+package enum MergeMethod: String, CaseIterable, Sendable {
   case linear
   case taskArithmetic = "task_arithmetic"
+  case copy
+
+  /// Those that recipes can name.
+  static var inRecipes: [MergeMethod] { allCases.filter { $0 != .copy } }
 
   /// mergekit's methods that are not here yet.
   static let planned = [
@@ -33,6 +37,7 @@ package enum MergeMethod: String, CaseIterable, Sendable, Equatable {
         ParameterRule(name: "int8_mask", kind: .flag, perModel: false),
         ParameterRule(name: "rescale", kind: .flag, perModel: false),
       ]
+    case .copy: return []
     }
   }
 

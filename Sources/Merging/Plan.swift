@@ -9,6 +9,12 @@ package struct Plan: Sendable, Equatable {
   /// The tensors of the fused model, sorted by the bytes of their names.
   package let tensors: [PlannedTensor]
 
+  package init(arithmetic: String, inputs: [String], tensors: [PlannedTensor]) {
+    self.arithmetic = arithmetic
+    self.inputs = inputs
+    self.tensors = tensors
+  }
+
   /// The arithmetic of this version: f32 elements (f64 where an input is F64), nothing fused, one rounding at the end.
   package static let exact1 = "exact-1"
 
@@ -36,6 +42,15 @@ package struct PlannedTensor: Sendable, Equatable {
   /// The stored dtype of each of `inputs`.
   package let inputDTypes: [DType]
 
+  package init(name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [Int], inputDTypes: [DType]) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.method = method
+    self.inputs = inputs
+    self.inputDTypes = inputDTypes
+  }
+
   /// Elements to produce; bytes where the dtype is smaller than a byte.
   package var unitCount: Int {
     let count = shape.elementCount ?? 0
@@ -57,7 +72,7 @@ package struct PlannedTensor: Sendable, Equatable {
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4
     let stored = inputDTypes.map { max(1, $0.bits / 8) }.max() ?? 0
-    switch method {
+    switch method.name {
     case .copy: return elements * (unitBytes + (inputs.count > 1 ? stored : 0))
     case .linear: return elements * (unitBytes + wide + stored)
     case .taskArithmetic: return elements * (unitBytes + 2 * wide + 2 * stored)
@@ -66,11 +81,21 @@ package struct PlannedTensor: Sendable, Equatable {
 }
 
 /// A merge method with the parameters of one tensor.
-package enum MethodCall: Sendable, Equatable {
-  /// One weight an input.
-  case linear(weights: [Double], normalize: Bool)
-  /// `base` is the position of the base in the tensor's `inputs`; one weight for each other input, in order.
-  case taskArithmetic(base: Int, weights: [Double], normalize: Bool, lambda: Double)
-  /// The bytes of the first input. Where more inputs are listed, nobody has compared them yet: the executor does.
-  case copy
+package struct MethodCall: Sendable, Hashable {
+  package let name: MergeMethod
+  /// The position of the base among the tensor's inputs; nil for methods without one.
+  package let base: Int?
+  /// By parameter, one value for each input that is not the base, in order.
+  package let perInput: [String: [Double]]
+  /// By parameter, the value for the whole tensor; flags are 0 or 1.
+  package let settings: [String: Double]
+
+  package init(
+    _ name: MergeMethod, base: Int? = nil, perInput: [String: [Double]] = [:], settings: [String: Double] = [:]
+  ) {
+    self.name = name
+    self.base = base
+    self.perInput = perInput
+    self.settings = settings
+  }
 }

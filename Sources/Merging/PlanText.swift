@@ -1,60 +1,54 @@
 internal import Tensors
 
 extension MethodCall {
-  /// The method's name in recipes, `copy` for what is not merged.
-  package var name: String {
-    switch self {
-    case .linear: MergeMethod.linear.rawValue
-    case .taskArithmetic: MergeMethod.taskArithmetic.rawValue
-    case .copy: "copy"
+  /// The method and its parameters on one line, e.g. `linear, weight 0.5 0.5, normalize 1`.
+  fileprivate func text(inputs: [Int]) -> String {
+    let others = inputs.enumerated().filter { $0.offset != base }.map { "\($0.element)" }
+    var parts = ["\(name.rawValue) of \(others.joined(separator: " "))"]
+    if let base { parts.append("base \(inputs[base])") }
+    for (parameter, values) in perInput.sorted(by: { $0.key < $1.key }) {
+      parts.append("\(parameter) \(values.isEmpty ? "none" : values.map { Self.short($0) }.joined(separator: " "))")
     }
+    for (parameter, value) in settings.sorted(by: { $0.key < $1.key }) {
+      parts.append("\(parameter) \(Self.short(value))")
+    }
+    return parts.joined(separator: ", ")
   }
 
-  /// The parameters on one line, e.g. `weights 0.5 0.5, normalize`.
-  package var parameters: String {
-    switch self {
-    case .linear(let weights, let normalize):
-      return "weights \(Self.list(weights))" + (normalize ? ", normalize" : "")
-    case .taskArithmetic(_, let weights, let normalize, let lambda):
-      return "weights \(Self.list(weights))" + (normalize ? ", normalize" : "")
-        + (lambda == 1 ? "" : ", lambda \(lambda)")
-    case .copy: return "-"
-    }
-  }
-
-  private static func list(_ weights: [Double]) -> String {
-    weights.isEmpty ? "none" : weights.map { "\($0)" }.joined(separator: " ")
+  private static func short(_ value: Double) -> String {
+    let text = "\(value)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }
 }
 
 extension Plan: CustomStringConvertible {
-  /// The plan as a table for people.
-  package var description: String { text() }
-
-  /// The plan as a table: what is read, one line a tensor, and totals. Stable, so that two plans can be compared.
-  package func text() -> String {
-    var lines = ["arithmetic \(arithmetic)"]
-    for (index, input) in inputs.enumerated() { lines.append("input \(index) \(input)") }
+  /// The plan for people: what is read, the ways to merge by number, one line a tensor, and totals.
+  package var description: String {
+    var lines = ["arithmetic \(arithmetic)", ""]
+    for (index, input) in inputs.enumerated() { lines.append("input \(index)  \(input)") }
     lines.append("")
-    var rows = [["tensor", "method", "inputs", "parameters", "shape", "dtype", "reads"]]
-    rows += tensors.map(Self.row)
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    var ways: [String: Int] = [:]
+    var rows = [["way", "dtype", "shape", "reads", "tensor"]]
+    for tensor in tensors {
+      let text = tensor.method.text(inputs: tensor.inputs)
+      let way = ways[text] ?? ways.count + 1
+      if ways.updateValue(way, forKey: text) == nil { lines.append("way \(way)  \(text)") }
+      rows.append([
+        "\(way)", tensor.dtype.rawValue, tensor.shape.description, "\(tensor.bytesToRead)", tensor.name,
+      ])
+    }
+    lines.append("")
+    let widths = rows[0].indices.map { column in rows.map { $0[column].utf8.count }.max() ?? 0 }
     for row in rows {
-      let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
-      let line = cells.dropLast().joined(separator: "  ") + "  " + (row.last ?? "")
+      var line = ""
+      for (column, cell) in row.enumerated() {
+        let padding = String(repeating: " ", count: widths[column] - cell.utf8.count)
+        line += column == row.count - 1 ? cell : column == 3 ? padding + cell + "  " : cell + padding + "  "
+      }
       lines.append(line)
     }
     lines.append("")
-    lines.append("\(tensors.count) tensors, reads \(bytesToRead) bytes, writes \(bytesToWrite) bytes")
-    return lines.joined(separator: "\n") + "\n"
-  }
-
-  private static func row(_ tensor: PlannedTensor) -> [String] {
-    var inputs = tensor.inputs.map { "\($0)" }
-    if case .taskArithmetic(let base, _, _, _) = tensor.method { inputs[base] += "=base" }
-    return [
-      tensor.name, tensor.method.name, inputs.joined(separator: " "), tensor.method.parameters,
-      tensor.shape.description, tensor.dtype.rawValue, "\(tensor.bytesToRead)",
-    ]
+    lines.append("\(tensors.count) tensors, \(bytesToRead) bytes to read, \(bytesToWrite) bytes to write")
+    return lines.joined(separator: "\n")
   }
 }

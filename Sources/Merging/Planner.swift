@@ -94,7 +94,7 @@ package struct Planner {
     }
     let unproved = stored.indices.filter { $0 == 0 || first.digestHex == nil || stored[$0].digestHex == nil }
     return PlannedTensor(
-      name: first.name, dtype: first.dtype, shape: first.shape, method: .copy, inputs: unproved,
+      name: first.name, dtype: first.dtype, shape: first.shape, method: MethodCall(.copy), inputs: unproved,
       inputDTypes: unproved.map { stored[$0].dtype })
   }
 
@@ -103,16 +103,21 @@ package struct Planner {
     case .linear:
       let weights = try weights(place, of: Array(models.indices))
       let normalize = flag("normalize", place) ?? true
-      let sum = Linear.sum(weights)
+      let sum = Linear.sum(weights, as: Float.self)
       if normalize, sum == 0 || !sum.isFinite { throw .weightsSumToZero(tensor: place.name, weights: weights) }
-      return .linear(weights: weights, normalize: normalize)
+      return MethodCall(.linear, perInput: ["weight": weights], settings: ["normalize": normalize ? 1 : 0])
     case .taskArithmetic:
       guard let base = models.firstIndex(where: { $0.reference == recipe.base }) else {
         throw .missingBase(method: recipe.method.rawValue)
       }
-      return .taskArithmetic(
-        base: base, weights: try weights(place, of: models.indices.filter { $0 != base }),
-        normalize: flag("normalize", place) ?? false, lambda: recipe.parameters["lambda"]?.number(for: place) ?? 1)
+      return MethodCall(
+        .taskArithmetic, base: base,
+        perInput: ["weight": try weights(place, of: models.indices.filter { $0 != base })],
+        settings: [
+          "normalize": flag("normalize", place) == true ? 1 : 0,
+          "lambda": recipe.parameters["lambda"]?.number(for: place) ?? 1,
+        ])
+    case .copy: return MethodCall(.copy)
     }
   }
 

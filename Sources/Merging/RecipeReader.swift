@@ -24,9 +24,9 @@ struct RecipeReader {
       throw .missingKey("merge_method", place: "the recipe", line: nil)
     }
     let name = try YAML.text(entry.value, "merge_method")
-    if let method = MergeMethod(rawValue: name) { return method }
+    if let method = MergeMethod.inRecipes.first(where: { $0.rawValue == name }) { return method }
     if MergeMethod.planned.contains(name) { throw .unsupported(feature: "merge method \(name)", line: entry.line) }
-    let all = MergeMethod.allCases.map(\.rawValue) + MergeMethod.planned
+    let all = MergeMethod.inRecipes.map(\.rawValue) + MergeMethod.planned
     throw .unknownMethod(name, line: entry.line, suggestion: Spelling.nearest(to: name, among: all))
   }
 

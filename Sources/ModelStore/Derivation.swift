@@ -27,8 +27,8 @@ struct Derivation: Sendable {
   var recipe: Digest?
   var method: String?
   var arithmetic: String?
-  /// SHA-256 of the plan's text: proves that the plan made again from the recipe is the one that was run.
-  var plan: Digest?
+  /// What was done, tensor by tensor (`PlanRecord`).
+  var plan: JSONValue?
 
   var document: Document {
     var members: [JSONValue.Member] = [
@@ -52,7 +52,7 @@ struct Derivation: Sendable {
     if let recipe { members.append(.init("recipe", .string(recipe.hex))) }
     if let method { members.append(.init("method", .string(method))) }
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
-    if let plan { members.append(.init("plan", .string(plan.hex))) }
+    if let plan { members.append(.init("plan", plan)) }
     return Document(.object(members))
   }
 
@@ -96,7 +96,7 @@ struct Derivation: Sendable {
     recipe = value["recipe"]?.text.flatMap { Digest(hex: $0) }
     method = value["method"]?.text
     arithmetic = value["arithmetic"]?.text
-    plan = value["plan"]?.text.flatMap { Digest(hex: $0) }
+    plan = value["plan"]
   }
 }
 

@@ -55,6 +55,7 @@ final class ModelReader {
     guard depth <= Self.nestingMax else {
       throw RepositoryError(.corrupt, "model \(model.short): recipes nested more than \(Self.nestingMax) deep")
     }
+    try repository.requirePresent(model)
     self.model = model
     self.repository = repository
     self.depth = depth
@@ -119,29 +120,40 @@ struct StoreTensorSource: TensorSource, @unchecked Sendable {
 }
 
 extension Repository {
-  /// The plan of a merged model, made again from its recipe and ready to run; nil where the model was not merged.
+  /// The recorded plan of a merged model, ready to run; nil where the model was not merged.
   func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
     for row in try lineage.derivations(of: model) where row.kind == .merge {
       let derivation = try Derivation(try documents.get(row.digest))
       // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
       if try lineage.wouldCycle(output: model, inputs: derivation.parents.map(\.model)) { continue }
-      guard let recipeDigest = derivation.recipe,
-        let text = try documents.get(recipeDigest).value["yaml"]?.text
-      else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): no recipe in it") }
-      let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
-      let plan = try Planner.plan(
-        recipe: try Recipe(yaml: text),
-        inputs: zip(derivation.parents, inputs).map { parent, reader in
-          reader.manifest.mergeInput(reference: parent.reference ?? "")
-        })
-      guard Digest(of: Array(plan.text().utf8)) == derivation.plan else {
+      guard let arithmetic = derivation.arithmetic, arithmetic == Plan.exact1 else {
         throw RepositoryError(
-          .unsupported, "model \(model.short): the recipe gives another plan than the one recorded",
+          .unsupported,
+          "model \(model.short): arithmetic \(Plan.exact1) expected, \(derivation.arithmetic ?? "none") found",
           hint: "use the stemma version that made it: \(derivation.tool)")
       }
+      let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
+      guard let record = derivation.plan,
+        let plan = PlanRecord.plan(record, arithmetic: arithmetic, tensors: try manifest(of: model).tensors),
+        plan.inputs.count == inputs.count, plan.fits(inputs.map(\.manifest))
+      else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): its plan does not fit its models") }
       return try FusedModel(plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces))
     }
     return nil
+  }
+}
+
+extension Plan {
+  /// True where every input has the tensors that the plan reads from it, in dtype and size.
+  fileprivate func fits(_ manifests: [Manifest]) -> Bool {
+    let tables = manifests.map { manifest in
+      Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+    return tensors.allSatisfy { tensor in
+      zip(tensor.inputs, tensor.inputDTypes).allSatisfy { input, dtype in
+        tables[input][tensor.name].map { $0.dtype == dtype && $0.shape == tensor.shape } ?? false
+      }
+    }
   }
 }
 

@@ -41,27 +41,27 @@ private enum Plain {
 private func linear<Wide: BinaryFloatingPoint>(_ x: [Double], _ weights: [Double], _ normalize: Bool, _: Wide.Type)
   -> Double
 {
-  var (sum, total): (Wide, Float) = (0, 0)
+  var (sum, total): (Wide, Wide) = (0, 0)
   for (value, weight) in zip(x, weights) {
-    let product = Wide(value) * Wide(Float(weight))
+    let product = Wide(value) * Wide(weight)
     sum = sum + product
-    total = total + Float(weight)
+    total = total + Wide(weight)
   }
-  return Double(normalize ? sum / Wide(total) : sum)
+  return Double(normalize ? sum / total : sum)
 }
 
 private func taskArithmetic<Wide: BinaryFloatingPoint>(
   _ x: [Double], _ base: Double, _ weights: [Double], _ normalize: Bool, _ lambda: Double, _: Wide.Type
 ) -> Double {
-  var (sum, total): (Wide, Float) = (0, 0)
+  var (sum, total): (Wide, Wide) = (0, 0)
   for (value, weight) in zip(x, weights) {
     let change = Wide(value) - Wide(base)
-    let product = change * Wide(Float(weight))
+    let product = change * Wide(weight)
     sum = sum + product
-    total = total + Float(weight)
+    total = total + Wide(weight)
   }
-  if normalize { sum = sum / (abs(total) < 1e-8 ? 1 : Wide(total)) }
-  if lambda != 1 { sum = sum * Wide(Float(lambda)) }
+  if normalize { sum = sum / (abs(total) < 1e-8 ? 1 : total) }
+  if lambda != 1 { sum = sum * Wide(lambda) }
   return Double(Wide(base) + sum)
 }
 

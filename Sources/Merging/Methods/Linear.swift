@@ -3,15 +3,22 @@ internal import Tensors
 /// The weighted mean, or sum, of models.
 ///
 /// Wortsman et al., "Model soups", arXiv 2203.05482. `sum = Σ xᵢ wᵢ` in the order of inputs, divided by `Σ wᵢ` if
-/// normalized. Weights and their sum are f32; each operation is rounded on its own.
+/// normalized. Weights and their sum are of the elements' type (f32, or f64); each operation is rounded on its own.
 struct Linear {
   let weights: [Double]
   let normalize: Bool
 
+  init(_ call: MethodCall) {
+    weights = call.perInput["weight"] ?? []
+    normalize = call.settings["normalize"] == 1
+  }
+
   static func measure() throws -> Measurements { [] }
 
-  /// The sum of weights as arithmetic sees it: f32, in order.
-  static func sum(_ weights: [Double]) -> Float { weights.reduce(0) { $0 + Float($1) } }
+  /// The sum of weights as arithmetic sees it: rounded to `Wide`, in order.
+  static func sum<Wide: WideElement>(_ weights: [Double], as type: Wide.Type) -> Wide {
+    weights.reduce(0) { $0 + Wide($1) }
+  }
 
   /// Adds the block of every input to `sum`, which holds zeros.
   func combine<Wide: WideElement>(
@@ -20,8 +27,8 @@ struct Linear {
   ) throws {
     for (position, weight) in weights.enumerated() {
       let stored = try block.read(position, scratch.input)
-      Wide.accumulate(stored, block.tensor.inputDTypes[position], times: Wide(Float(weight)), into: sum)
+      Wide.accumulate(stored, block.tensor.inputDTypes[position], times: Wide(weight), into: sum)
     }
-    if normalize { Wide.divide(sum, by: Wide(Self.sum(weights))) }
+    if normalize { Wide.divide(sum, by: Self.sum(weights, as: Wide.self)) }
   }
 }

@@ -4,7 +4,7 @@ internal import Tensors
 ///
 /// Ilharco et al., "Editing Models with Task Arithmetic", arXiv 2212.04089. `sum = Σ (xᵢ - b) wᵢ` in the order of
 /// inputs; if normalized, divided by `Σ wᵢ` (by 1 where that is below 1e-8); times lambda; the result is `b + sum`.
-/// Weights, their sum and lambda are f32; each operation is rounded on its own.
+/// Weights, their sum and lambda are of the elements' type (f32, or f64); each operation is rounded on its own.
 struct TaskArithmetic {
   /// The position of the base among the tensor's inputs.
   let base: Int
@@ -12,6 +12,13 @@ struct TaskArithmetic {
   let weights: [Double]
   let normalize: Bool
   let lambda: Double
+
+  init(_ call: MethodCall) {
+    base = call.base ?? 0
+    weights = call.perInput["weight"] ?? []
+    normalize = call.settings["normalize"] == 1
+    lambda = call.settings["lambda"] ?? 1
+  }
 
   static func measure() throws -> Measurements { [] }
 
@@ -36,7 +43,7 @@ struct TaskArithmetic {
     let origin = UnsafeBufferPointer(wideBase)
     for (position, weight) in zip(others, weights) {
       let stored = try block.read(position, scratch.input)
-      Wide.accumulateChange(stored, dtypes[position], from: origin, times: Wide(Float(weight)), into: sum)
+      Wide.accumulateChange(stored, dtypes[position], from: origin, times: Wide(weight), into: sum)
     }
     finish(sum)
     Wide.add(origin, to: sum)
@@ -44,9 +51,9 @@ struct TaskArithmetic {
 
   private func finish<Wide: WideElement>(_ sum: UnsafeMutableBufferPointer<Wide>) {
     if normalize {
-      let total = Linear.sum(weights)
-      Wide.divide(sum, by: total.magnitude < 1e-8 ? 1 : Wide(total))
+      let total = Linear.sum(weights, as: Wide.self)
+      Wide.divide(sum, by: total.magnitude < 1e-8 ? 1 : total)
     }
-    if lambda != 1 { Wide.scale(sum, by: Wide(Float(lambda))) }
+    if lambda != 1 { Wide.scale(sum, by: Wide(lambda)) }
   }
 }
