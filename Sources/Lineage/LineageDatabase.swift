@@ -10,21 +10,33 @@ package final class LineageDatabase: Sendable {
   let store: any DatabaseWriter
   package let path: String
   package let isReadOnly: Bool
+  /// What the file was when it was opened, where SQLite reads it without locks.
+  let frozen: FileState?
+  private let migrations: [(name: String, sql: String)]
+
+  /// The migrations of this program, oldest first.
+  package static var shipped: [(name: String, sql: String)] { Migrations.migrations }
 
   /// Opens the file at `path`; unless read-only, makes it when it is missing (call `migrate()` then).
   ///
-  /// - Parameter busyTimeout: how long, in seconds, a writer waits for another process.
+  /// - Parameters:
+  ///   - busyTimeout: how long, in seconds, a writer waits for another process.
+  ///   - migrations: others than this program's, for tests.
   /// - Throws: `LineageError`; `.newerFormat` when a later version wrote the file.
-  package init(path: String, readOnly: Bool = false, busyTimeout: Double = 30) throws {
+  package init(
+    path: String, readOnly: Bool = false, busyTimeout: Double = 30,
+    migrations: [(name: String, sql: String)] = LineageDatabase.shipped
+  ) throws {
     self.path = path
     self.isReadOnly = readOnly
+    self.migrations = migrations
     var configuration = Configuration()
     configuration.readonly = readOnly
     configuration.foreignKeysEnabled = true
     configuration.busyMode = .timeout(busyTimeout)
     let settings = configuration
-    store = try translatingErrors {
-      readOnly ? try Self.openToRead(path, settings) : try Self.openToWrite(path, settings)
+    (store, frozen) = try translatingErrors {
+      readOnly ? try Self.openToRead(path, settings) : (try Self.openToWrite(path, settings), nil)
     }
     let found = try format()
     if found > migrations.count {
@@ -44,6 +56,9 @@ package final class LineageDatabase: Sendable {
 
   /// Whether every migration known to this program has been applied.
   package func isCurrent() throws -> Bool { try format() == migrations.count }
+
+  /// The number of migrations that have been applied; 0 for an empty file.
+  package func format() throws -> Int { try withConnection(Self.format) }
 
   /// Applies the migrations that are missing, all in one transaction: after a crash, all or none are there.
   ///
@@ -99,9 +114,6 @@ package final class LineageDatabase: Sendable {
     }
   }
 
-  private func format() throws -> Int { try withConnection(Self.format) }
-
-  /// The number of migrations applied.
   private static func format(_ connection: Connection) throws -> Int {
     let version = try connection.one("PRAGMA user_version") { try $0.int(0) } ?? 0
     let application = try connection.one("PRAGMA application_id") { try $0.int(0) } ?? 0
@@ -127,27 +139,50 @@ extension LineageDatabase {
     return pool
   }
 
-  private static func openToRead(_ path: String, _ configuration: Configuration) throws -> any DatabaseWriter {
+  private static func openToRead(
+    _ path: String, _ configuration: Configuration
+  ) throws -> (any DatabaseWriter, FileState?) {
+    let state = FileState(path)
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       // The first read is what finds out whether the WAL files can be used.
       _ = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
-      return queue
-    } catch let error as DatabaseError where cannotMakeIndex.contains(error.resultCode) && isSettled(path) {
-      // On a medium that cannot be written no WAL index can be made, and none is needed: nobody writes.
+      return (queue, nil)
+    } catch let error as DatabaseError where cannotMakeIndex.contains(error.resultCode) && access(path, R_OK) == 0 {
+      guard isSettled(path) else {
+        throw LineageError.io(
+          code: Int(error.extendedResultCode.rawValue),
+          detail: "\(path)-wal is not written back; let someone who can write here open it once")
+      }
+      // Without a WAL index there is no way to lock; `withConnection` looks whether anybody has written meanwhile.
       let unreserved = CharacterSet(charactersIn: "/-._~").union(.alphanumerics)
       let escaped = path.addingPercentEncoding(withAllowedCharacters: unreserved) ?? path
-      return try DatabaseQueue(path: "file:\(escaped)?immutable=1", configuration: configuration)
+      return (try DatabaseQueue(path: "file:\(escaped)?immutable=1", configuration: configuration), state)
     }
   }
 
   /// What SQLite says when it would have to make a WAL index in a folder that cannot be written.
   private static var cannotMakeIndex: [ResultCode] { [.SQLITE_CANTOPEN, .SQLITE_READONLY] }
 
-  /// Whether the file is there and everything committed is in it, none in a WAL file beside it.
+  /// Whether everything committed is in the file, none in a WAL file beside it.
   private static func isSettled(_ path: String) -> Bool {
     var status = stat()
-    guard stat(path, &status) == 0 else { return false }
     return stat(path + "-wal", &status) != 0 || status.st_size == 0
+  }
+}
+
+/// Size and time of a file: enough to see that it was written.
+struct FileState: Sendable, Equatable {
+  private let size: Int
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  /// Of a file that is not there, a state of its own.
+  init(_ path: String) {
+    var status = stat()
+    let isThere = stat(path, &status) == 0
+    size = isThere ? Int(status.st_size) : -1
+    seconds = isThere ? status.st_mtim.tv_sec : 0
+    nanoseconds = isThere ? status.st_mtim.tv_nsec : 0
   }
 }

@@ -9,9 +9,13 @@ package protocol LineageReading {
 
 extension LineageDatabase: LineageReading {
   package func withConnection<T>(_ body: (Connection) throws -> T) throws -> T {
-    try translatingErrors {
-      try store.read { try body(Connection(database: $0)) }
+    let result = Result {
+      try translatingErrors { try store.read { try body(Connection(database: $0)) } }
     }
+    if let frozen, frozen != FileState(path) {
+      throw LineageError.locked(detail: "\(path) was written while it was read")
+    }
+    return try result.get()
   }
 }
 

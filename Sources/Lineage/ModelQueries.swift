@@ -17,37 +17,17 @@ extension LineageReading {
     }
   }
 
-  /// Models with their names, newest first.
-  ///
-  /// - Parameters:
-  ///   - limit: at most so many; nil for all.
-  ///   - states: only models in one of these.
-  package func models(
-    limit: Int? = nil, states: Set<ModelState> = Set(ModelState.allCases)
-  ) throws -> [NamedModel] {
-    let sql = """
-      SELECT m.id, m.weights_id, m.state, m.tensors, m.bytes, m.sequence, n.name FROM (
-        SELECT id, weights_id, state, tensors, bytes, sequence FROM models WHERE state IN (?, ?, ?)
-        ORDER BY sequence DESC, id LIMIT ?) m LEFT JOIN names n ON n.model = m.id
-      ORDER BY m.sequence DESC, m.id, n.name
-      """
-    var values: [Connection.Value] = ModelState.allCases.map { states.contains($0) ? $0.rawValue : nil }
-    values.append(limit ?? -1)
-    return try withConnection { connection in
-      var found: [NamedModel] = []
-      var model: ModelRow?
-      var names: [String] = []
-      try connection.each(sql, values) { row in
-        let next = try modelRow(row)
-        if let model, model.id != next.id {
-          found.append(NamedModel(model: model, names: names))
-          names = []
-        }
-        model = next
-        if !row.isNull(6) { names.append(try row.text(6)) }
+  /// Models with their names, newest first. Costs two scans: a look-up for each of ten thousand models would cost more.
+  package func models() throws -> [NamedModel] {
+    try withConnection { connection in
+      var names: [Digest: [String]] = [:]
+      try connection.each("SELECT model, name FROM names") { row in
+        names[try row.digest(0), default: []].append(try row.text(1))
       }
-      if let model { found.append(NamedModel(model: model, names: names)) }
-      return found
+      let sql = "SELECT id, weights_id, state, tensors, bytes, sequence FROM models"
+      let rows = try connection.all(sql, [], modelRow)
+      return rows.sorted { ($1.sequence, $0.id) < ($0.sequence, $1.id) }
+        .map { NamedModel(model: $0, names: names[$0.id]?.sorted() ?? []) }
     }
   }
 
@@ -76,7 +56,8 @@ extension LineageReading {
   /// The sketches of stored models, newest model first.
   package func sketches() throws -> [SketchRow] {
     let sql = """
-      SELECT id, sketch FROM models WHERE state = 'stored' AND sketch IS NOT NULL ORDER BY sequence DESC, id
+      SELECT s.model, s.sketch FROM sketches s JOIN models m ON m.id = s.model WHERE m.state = 'stored'
+      ORDER BY m.sequence DESC, m.id
       """
     return try withConnection { connection in
       try connection.all(sql) { SketchRow(model: try $0.digest(0), sketch: try $0.bytes(1)) }

@@ -15,7 +15,8 @@ private func objectRow(_ row: Row) throws -> ObjectRow {
 /// How many digests one statement asks for; the statement is prepared once.
 private let batchSize = 256
 private let batchQuery =
-  columns + " WHERE o.digest IN (" + Array(repeating: "?", count: batchSize).joined(separator: ", ") + ")"
+  "SELECT count(*), coalesce(sum(length), 0) FROM objects WHERE digest IN ("
+  + Array(repeating: "?", count: batchSize).joined(separator: ", ") + ")"
 
 extension LineageReading {
   /// The object with this digest, or nil.
@@ -23,20 +24,19 @@ extension LineageReading {
     try withConnection { try $0.one(columns + " WHERE o.digest = ?", [digest.blob], objectRow) }
   }
 
-  /// Those of `digests` that are on record.
-  package func objects(in digests: some Sequence<Digest>) throws -> [Digest: ObjectRow] {
+  /// How many of `digests` are on record, and the bytes of their frames; each counts once.
+  package func stored(_ digests: some Sequence<Digest>) throws -> (count: Int, frameBytes: Int) {
     let wanted = Set(digests).sorted()
     return try withConnection { connection in
-      var found: [Digest: ObjectRow] = [:]
-      found.reserveCapacity(wanted.count)
+      var found = (count: 0, frameBytes: 0)
       for start in stride(from: 0, to: wanted.count, by: batchSize) {
         let batch = wanted[start..<min(start + batchSize, wanted.count)]
         var values: [Connection.Value] = batch.map(\.blob)
         // The last digest fills the places that are left.
         while values.count < batchSize { values.append(values[values.count - 1]) }
         try connection.each(batchQuery, values) { row in
-          let object = try objectRow(row)
-          found[object.digest] = object
+          found.count += try row.int(0)
+          found.frameBytes += try row.int(1)
         }
       }
       return found

@@ -30,6 +30,13 @@ extension Publication {
     return true
   }
 
+  /// Says that the frame of an object on record, unchanged, now lies in another pack.
+  package func moveObject(_ object: Digest, to pack: Int64, offset: Int) throws {
+    let changed = try connection.run(
+      "UPDATE objects SET pack = ?, offset = ? WHERE digest = ?", [pack, offset, object.blob])
+    guard changed == 1 else { throw LineageError.dangling(detail: "no object \(object.short) to move") }
+  }
+
   /// Drops object rows; their frames become garbage. A base may go only with all of its deltas.
   ///
   /// - Throws: `.dangling` from `publish` when a delta stays behind.

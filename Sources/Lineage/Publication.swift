@@ -12,19 +12,21 @@ package struct Publication: LineageReading {
   /// `stored`, never the other way; a sketch stays once given; `sequence` is the lowest ever given.
   package func insertModel(_ model: ModelRow, sketch: [UInt8]? = nil) throws {
     let sql = """
-      INSERT INTO models (id, weights_id, state, tensors, bytes, sequence, sketch) VALUES (?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO models (id, weights_id, state, tensors, bytes, sequence) VALUES (?, ?, ?, ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET
         weights_id = iif(state = 'absent', excluded.weights_id, weights_id),
         tensors = iif(state = 'absent', excluded.tensors, tensors),
         bytes = iif(state = 'absent', excluded.bytes, bytes),
         state = iif(state = 'stored' OR excluded.state = 'absent', state, excluded.state),
-        sequence = min(sequence, excluded.sequence), sketch = coalesce(excluded.sketch, sketch)
+        sequence = min(sequence, excluded.sequence)
       """
     let values: [Connection.Value] = [
       model.id.blob, model.weightsID.blob, model.state.rawValue, model.tensors, model.bytes, model.sequence,
-      sketch.map { Data($0) },
     ]
     try connection.run(sql, values)
+    if let sketch {
+      try connection.run("INSERT OR REPLACE INTO sketches (model, sketch) VALUES (?, ?)", [model.id.blob, Data(sketch)])
+    }
     try keepCounter(above: model.sequence)
   }
 

@@ -6,16 +6,13 @@ extension LineageDatabase {
   ///
   /// - Throws: `.io` when the file is there already or cannot be written, `.diskFull`.
   package func backup(to target: String) throws {
-    guard access(target, F_OK) != 0 else {
-      throw LineageError.io(code: Int(EEXIST), detail: "\(target) is there already")
-    }
+    // VACUUM INTO takes an empty file too. It would make one that a group cannot write, and leaves it unsynced.
+    let file = Glibc.open(target, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw LineageError.io(code: Int(errno), detail: "cannot make \(target)") }
+    defer { _ = Glibc.close(file) }
     try translatingErrors {
       try store.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [target]) }
     }
-    // VACUUM INTO leaves the new file unsynced.
-    let file = Glibc.open(target, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw LineageError.io(code: Int(errno), detail: "cannot reopen \(target)") }
-    defer { _ = Glibc.close(file) }
     guard fsync(file) == 0 else { throw LineageError.io(code: Int(errno), detail: "cannot sync \(target)") }
   }
 

@@ -27,16 +27,21 @@ package struct Digest: Sendable, Hashable, Comparable {
   }
 
   /// Reads 64 lower-case hex digits; nil for anything else.
-  package init?(hex: some StringProtocol) {
-    let text = Array(hex.utf8)
-    guard text.count == 64 else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(32)
-    for index in stride(from: 0, to: 64, by: 2) {
-      guard let high = Self.nibble(text[index]), let low = Self.nibble(text[index + 1]) else { return nil }
-      bytes.append(high << 4 | low)
+  package init?(hex: String) {
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    var count = 0
+    for digit in hex.utf8 {
+      guard count < 64, let nibble = Self.nibble(digit) else { return nil }
+      switch count / 16 {
+      case 0: words.0 = words.0 << 4 | nibble
+      case 1: words.1 = words.1 << 4 | nibble
+      case 2: words.2 = words.2 << 4 | nibble
+      default: words.3 = words.3 << 4 | nibble
+      }
+      count += 1
     }
-    self.init(bytes)
+    guard count == 64 else { return nil }
+    self.words = words
   }
 
   /// The SHA-256 of `bytes`.
@@ -49,9 +54,7 @@ package struct Digest: Sendable, Hashable, Comparable {
 
   /// The 32 bytes, in the order SHA-256 prints them.
   package var bytes: [UInt8] {
-    [words.0, words.1, words.2, words.3].flatMap { word in
-      stride(from: 56, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt64($0)) }
-    }
+    withUnsafeBytes(of: (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)) { Array($0) }
   }
 
   /// 64 lower-case hex digits.
@@ -76,10 +79,10 @@ package struct Digest: Sendable, Hashable, Comparable {
   package static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }
   package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
-  private static func nibble(_ digit: UInt8) -> UInt8? {
+  private static func nibble(_ digit: UInt8) -> UInt64? {
     switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(digit - UInt8(ascii: "0"))
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(digit - UInt8(ascii: "a") + 10)
     default: nil
     }
   }

@@ -84,7 +84,7 @@ package struct DocumentFolder: Sendable {
     var strangers: [String] = []
     for shelf in try storage.list(path) {
       for name in try storage.list("\(path)/\(shelf)") {
-        if name.hasSuffix(".json"), let digest = Digest(hex: name.dropLast(5)), name.hasPrefix(shelf) {
+        if name.hasSuffix(".json"), let digest = Digest(hex: String(name.dropLast(5))), name.hasPrefix(shelf) {
           digests.append(digest)
         } else {
           strangers.append("\(path)/\(shelf)/\(name)")

@@ -28,6 +28,11 @@ package enum Pack {
     }
   }
 
+  /// The size of a pack of so many frames, which have so many bytes together.
+  package static func size(frames: Int, frameBytes: Int) -> Int {
+    header.count + frameBytes + frames * entryBytes + tailBytes
+  }
+
   /// The index's bytes with its tail.
   static func encodeIndex(_ entries: [Entry]) -> [UInt8] {
     var out: [UInt8] = []

@@ -19,7 +19,10 @@ package final class PackWriter {
     self.storage = storage
     self.path = path
     file = try storage.create(path)
-    try write(Pack.header)
+    do { try write(Pack.header) } catch {
+      discard()
+      throw error
+    }
   }
 
   /// True once nothing has been written beyond the header.
@@ -49,6 +52,27 @@ package final class PackWriter {
     try write(trailer.encoded())
     entries.append(
       Pack.Entry(digest: object, offset: frameStart, length: size - frameStart, rawBytes: rawBytes, base: base))
+  }
+
+  /// Writes the frame of another pack again, to the same bytes, and checks its trailer and every block on the way. Has
+  /// one coded block in memory at a time.
+  package func copyFrame(
+    of object: Digest, in file: any StorageFile, path: String, offset: Int, length: Int
+  ) throws {
+    let trailer = try Pack.readTrailer(in: file, offset: offset, length: length, object: object, path: path)
+    try beginFrame()
+    for (index, block) in trailer.blocks.enumerated() {
+      let coded = try file.bytes(at: offset + trailer.offsets[index], count: block.length, path: path)
+      let sum = coded.withUnsafeBytes { checksum($0) }
+      guard sum == block.checksum else {
+        throw ObjectsError.blockChecksum(
+          object: object, pack: path, block: index, expected: block.checksum, found: sum)
+      }
+      try coded.withUnsafeBytes { try append($0, codec: block.codec, checksum: sum) }
+    }
+    try finishFrame(
+      dtype: trailer.dtype, width: trailer.width, blockBytes: trailer.blockBytes, rawBytes: trailer.rawBytes,
+      digest: object, base: trailer.base)
   }
 
   /// Takes back what was written since `beginFrame`.

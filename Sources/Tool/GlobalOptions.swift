@@ -14,7 +14,7 @@ struct GlobalOptions: ParsableArguments {
   @Flag(help: "Print one JSON value instead of text; errors too.")
   var json = false
 
-  @Option(help: ArgumentHelp("How many threads to use; all cores if not given.", valueName: "count"))
+  @Option(help: ArgumentHelp("How many threads to use; all cores, at most 16, if not given.", valueName: "count"))
   var threads: Int?
 
   @Flag(name: [.short, .long], help: "Print results only: no progress, no remarks.")

@@ -31,7 +31,9 @@ struct Stemma: ParsableCommand {
 
   /// Parses, runs, and turns whatever was thrown into one line and an exit status.
   static func main() {
+    // A closed pipe and a file at its size limit are errors to report, not ends without a word.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     Interruption.listen()
     do {
       var command = try parseAsRoot()

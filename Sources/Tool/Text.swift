@@ -49,7 +49,8 @@ extension String {
 
   /// Characters that could move a terminal's cursor are shown as `?`: texts come from files that others made.
   var plain: String {
-    String(
+    if isPrintable { return self }
+    return String(
       String.UnicodeScalarView(
         unicodeScalars.map { scalar in
           switch scalar.properties.generalCategory {
@@ -59,10 +60,13 @@ extension String {
         }))
   }
 
-  func padded(to width: Int, onLeft: Bool = false) -> String {
-    let padding = String(repeating: " ", count: max(0, width - count))
-    return onLeft ? padding + self : self + padding
-  }
+  func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - columns)) }
+
+  /// Places it takes on a terminal. Walking graphemes is slow, and most texts have one byte a grapheme.
+  var columns: Int { isPrintable ? utf8.count : count }
+
+  /// Whether it is printable ASCII only.
+  private var isPrintable: Bool { utf8.allSatisfy { (0x20...0x7E).contains($0) } }
 }
 
 /// Rows of texts in columns, two blanks apart.
@@ -81,20 +85,37 @@ struct Table {
   }
 
   var text: String {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-    return rows.map { cells in
-      var line = cells.enumerated().map { $1.padded(to: widths[$0], onLeft: numbers.contains($0)) }
-        .joined(separator: "  ")
-      while line.utf8.last == 0x20 { line.removeLast() }
-      return line
-    }.joined(separator: "\n")
+    var widths: [Int] = []
+    let places = rows.map { cells in cells.map(\.columns) }
+    for row in places {
+      for (column, width) in row.enumerated() {
+        if column == widths.count { widths.append(0) }
+        widths[column] = max(widths[column], width)
+      }
+    }
+    var text: [UInt8] = []
+    for (cells, places) in zip(rows, places) {
+      if !text.isEmpty { text.append(0x0A) }
+      // Blanks are owed until something follows them, so that no line ends in one.
+      var owed = 0
+      for column in cells.indices {
+        let padding = widths[column] - places[column]
+        if numbers.contains(column) { owed += padding }
+        if places[column] > 0 {
+          text.append(contentsOf: repeatElement(0x20, count: owed))
+          text.append(contentsOf: cells[column].utf8)
+          owed = 0
+        }
+        owed += (numbers.contains(column) ? 0 : padding) + 2
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
   }
 }
 
 /// `key   value` lines.
 func facts(_ lines: [(String, String?)]) -> String {
-  let width = lines.map(\.0.count).max() ?? 0
+  let width = lines.map(\.0.columns).max() ?? 0
   return lines.compactMap { key, value in value.map { "\(key.padded(to: width))  \($0.plain)" } }
     .joined(separator: "\n")
 }

@@ -106,8 +106,6 @@ import Testing
     #expect(models.count == 10_000)
     #expect(models[0].names == ["name-10000"])
     #expect(models[1].names == ["best", "name-9999"])
-    #expect(try database.models(limit: 3) == Array(models[..<3]))
-    #expect(try database.models(states: [.virtual]).isEmpty)
     let start = clock.now
     #expect(try database.name("NAME-5000")?.model == sha("model 5000"))
     #expect(try database.model(sha("model 5000"))?.sequence == 5000)

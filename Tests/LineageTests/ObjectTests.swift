@@ -102,10 +102,11 @@ import Testing
         try publication.insertObject(object, depthLimit: 2)
       }
     }
-    let found = try database.objects(in: names.map { sha($0) } + [sha("none"), sha("c")])
+    let found = try database.stored(names.map { sha($0) } + [sha("none"), sha("c"), sha("object 0")])
     #expect(found.count == 701)
-    #expect(found[sha("object 699")]?.offset == 699)
-    #expect(try database.objects(in: []).isEmpty)
+    let lengths = try (names + ["c"]).map { try database.object(sha($0))?.length ?? 0 }
+    #expect(found.frameBytes == lengths.reduce(0, +))
+    #expect(try database.stored([]).count == 0)
     var order: [Digest] = []
     try database.forEachObject { order.append($0.digest) }
     #expect(order.count == 703)

@@ -17,7 +17,7 @@ struct DocumentTests {
     let abc = Digest(of: Array("abc".utf8))
     #expect(abc.hex == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(Digest(hex: abc.hex) == abc && Digest(abc.bytes) == abc)
-    #expect(Digest(hex: abc.hex.uppercased()) == nil && Digest(hex: abc.hex.dropLast()) == nil)
+    #expect(Digest(hex: abc.hex.uppercased()) == nil && Digest(hex: String(abc.hex.dropLast())) == nil)
     #expect(Digest(hex: abc.hex + "0") == nil && Digest(hex: "g" + abc.hex.dropFirst()) == nil)
     #expect(Digest(abc.bytes.dropLast()) == nil && Digest(abc.bytes + [0]) == nil)
   }

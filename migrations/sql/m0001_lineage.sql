@@ -33,16 +33,21 @@ CREATE TABLE models (
   state TEXT NOT NULL CHECK (state IN ('stored', 'virtual', 'absent')),
   tensors INTEGER NOT NULL CHECK (tensors >= 0),
   bytes INTEGER NOT NULL CHECK (bytes >= 0),
-  sequence INTEGER NOT NULL,
-  sketch BLOB NULL
+  sequence INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX models_by_weights ON models (weights_id);
 CREATE INDEX models_by_sequence ON models (sequence);
 
+-- Sampled elements by which the nearest base is found. Apart, so that a list of models does not read them.
+CREATE TABLE sketches (
+  model BLOB PRIMARY KEY REFERENCES models (id) ON DELETE CASCADE,
+  sketch BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE derivations (
   digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
   model BLOB NOT NULL REFERENCES models (id) ON DELETE CASCADE,
-  kind TEXT NOT NULL CHECK (kind IN ('import', 'merge')),
+  kind TEXT NOT NULL,
   made_at TEXT NOT NULL,
   made_by TEXT NOT NULL,
   tool TEXT NOT NULL,

@@ -8,8 +8,9 @@ struct Collect: ParsableCommand {
     abstract: "Delete what nothing needs any more.",
     usage: "stemma gc [<options>]",
     discussion: """
-      Keeps named models, the inputs of merges and the bases of deltas; deletes the rest. Nobody else may use the \
-      store meanwhile.
+      Keeps named models, the inputs of merges and the bases of deltas; deletes the rest. Of other ancestors of kept \
+      models the lineage stays, so that 'stemma log' still shows them: they become absent. Packs of which less than \
+      half is needed are written anew. Nobody else may use the store meanwhile.
 
       Example:  stemma gc --dry-run
       """)
@@ -29,8 +30,15 @@ struct Collect: ParsableCommand {
       report.models.of("model"), report.objects.of("object"), report.packs.of("pack"),
       report.documents.of("document"),
     ]
-    let rewritten = report.packsRewritten > 0 ? "; \(report.packsRewritten.of("pack")) rewritten" : ""
-    return (report.dryRun ? "would delete " : "deleted ") + things.joined(separator: ", ") + rewritten
-      + "\n\(report.dryRun ? "would free" : "freed") \(report.bytes.asSize)"
+    var lines = [(report.dryRun ? "would delete " : "deleted ") + things.joined(separator: ", ")]
+    if report.packsRewritten > 0 {
+      lines.append(
+        "\(report.dryRun ? "would rewrite" : "rewrote") \(report.packsRewritten.of("pack")) of mostly garbage")
+    }
+    if report.modelsAbsent > 0 {
+      let verb = report.dryRun ? "would keep" : "kept"
+      lines.append("\(verb) only the lineage of \(report.modelsAbsent.of("model")), from which others descend")
+    }
+    return (lines + ["\(report.dryRun ? "would free" : "freed") \(report.bytes.asSize)"]).joined(separator: "\n")
   }
 }

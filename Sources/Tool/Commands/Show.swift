@@ -58,10 +58,10 @@ struct Show: ParsableCommand {
   private func list(_ lines: [ModelDetails.TensorLine]) -> String {
     guard !lines.isEmpty else { return "" }
     let shown = tensors || lines.count <= 12 ? lines[...] : lines.prefix(10)
-    var table = Table(["TENSOR", "DTYPE", "SHAPE", "SHA-256"])
+    var table = Table(["SHA-256", "DTYPE", "SHAPE", "TENSOR"])
     for line in shown {
       let shape = "[" + line.shape.map(String.init).joined(separator: ", ") + "]"
-      table.add([line.name, line.dtype, shape, line.sha256.shortID])
+      table.add([line.sha256.shortID, line.dtype, shape, line.name])
     }
     let rest = lines.count - shown.count
     return table.text + (rest > 0 ? "\n… and \(rest.grouped) more; --tensors lists all" : "")
