@@ -77,7 +77,8 @@ let package = Package(
     .testTarget(name: "LineageTests", dependencies: ["Lineage", "Objects", grdb, "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "ModelStoreTests",
-      dependencies: ["ModelStore", "Checkpoints", "Objects", "Tensors", "JSON", "TestSupport"], swiftSettings: house),
+      dependencies: ["ModelStore", "Checkpoints", "Lineage", "Objects", "Tensors", "JSON", "TestSupport"],
+      swiftSettings: house),
     .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),
     .testTarget(name: "HouseTests", dependencies: ["Migrations", crypto], swiftSettings: house),
   ]

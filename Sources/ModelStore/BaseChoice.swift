@@ -23,7 +23,7 @@ extension Repository {
       guard let cost = try deltaCost(source, base: declared) else {
         return BaseChoice(
           declared: declared, used: nil, kind: "none",
-          note: "declared base has no tensor of the same name and shape: recorded as a claim, not used")
+          note: "declared base has no stored tensor of the same name and shape: recorded as a claim, not used")
       }
       guard cost.delta < cost.solo else {
         return BaseChoice(

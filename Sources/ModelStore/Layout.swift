@@ -9,6 +9,9 @@ struct Layout: Sendable {
   var temporary: String { root + "/tmp" }
   var lock: String { root + "/lock" }
 
+  /// The database as it was before a migration.
+  func copy(before migration: String) -> String { "\(database).before-\(migration)" }
+
   func pack(_ hex: String) -> String { "\(packs)/\(hex.prefix(2))/\(hex).pack" }
 
   /// The format that this program writes, and the newest it opens.

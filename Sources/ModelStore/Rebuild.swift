@@ -22,7 +22,25 @@ final class Rebuild {
 
   func run() throws -> RebuildReport {
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
-    for suffix in ["", "-wal", "-shm"] { try? storage.remove(draft + suffix) }
+    removeDatabase(draft)
+    do {
+      let counts = try fill(draft)
+      // The old one goes before its WAL: without that it would be the database of some days ago.
+      removeDatabase(layout.database)
+      try storage.rename(draft, to: layout.database)
+      try storage.syncDirectory(layout.root)
+      return RebuildReport(models: manifests.count, objects: counts.objects, names: counts.names, damage: damage)
+    } catch {
+      removeDatabase(draft)
+      throw error
+    }
+  }
+
+  private func removeDatabase(_ path: String) {
+    for suffix in ["", "-wal", "-shm"] { try? storage.remove(path + suffix) }
+  }
+
+  private func fill(_ draft: String) throws -> LineageCounts {
     let database = try LineageDatabase(path: draft)
     try database.migrate()
     try readDocuments()
@@ -31,13 +49,13 @@ final class Rebuild {
       let objects = try insert(packs, in: publication)
       try insertModels(objects: objects, in: publication)
       try insertNames(in: publication)
+      for name in try publication.allNames() where try publication.model(name.model)?.state == .absent {
+        damage.append("model \(name.name), \(name.model.hex): not all of its objects are in packs")
+      }
     }
     let counts = try database.snapshot { try $0.counts() }
     try database.close()
-    for suffix in ["-wal", "-shm"] { try? storage.remove(layout.database + suffix) }
-    try storage.rename(draft, to: layout.database)
-    try storage.syncDirectory(layout.root)
-    return RebuildReport(models: manifests.count, objects: counts.objects, names: counts.names, damage: damage)
+    return counts
   }
 
   private func readDocuments() throws {
@@ -64,7 +82,7 @@ final class Rebuild {
     for shelf in try storage.list(layout.packs) {
       for name in try storage.list("\(layout.packs)/\(shelf)") {
         let path = "\(layout.packs)/\(shelf)/\(name)"
-        guard name.hasSuffix(".pack"), let digest = Digest(hex: name.dropLast(5)) else {
+        guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))) else {
           damage.append("\(path): no pack by its name")
           continue
         }
@@ -107,31 +125,30 @@ final class Rebuild {
           damage.append("object \(entry.digest.hex): a frame on too long a chain is left out")
         }
       }
-      if later.count == waiting.count {
-        for (_, entry) in later { damage.append("object \(entry.digest.hex): its base is in no pack") }
-        break
-      }
+      // Their bases are in no pack. Where nobody needs them they are only garbage; else their models tell.
+      if later.count == waiting.count { break }
       waiting = later
     }
     return known
   }
 
   private func insertModels(objects: Set<Digest>, in publication: Publication) throws {
-    let merged = Set(derivations.filter { $0.1.kind == "merge" }.map(\.1.model))
     let sketches = Dictionary(
       derivations.compactMap { derivation in derivation.1.sketch.map { (derivation.1.model, $0) } },
       uniquingKeysWith: { first, _ in first })
     let sequences = Dictionary(
       derivations.map { ($0.1.model, $0.1.sequence) }, uniquingKeysWith: { first, _ in first })
+    var presence = Presence()
+    for (digest, manifest) in manifests { presence.add(digest, manifest) { objects.contains($0) } }
+    let states = presence.states(merges: derivations.map { $0.1.row($0.0) }.filter { $0.kind == .merge })
     for (digest, manifest) in manifests {
       // A model whose derivation never became durable was cut off before it was published.
       guard let sequence = sequences[digest] else { continue }
-      let isWhole = manifest.objects.allSatisfy { objects.contains($0) }
-      let state: ModelState = isWhole ? .stored : merged.contains(digest) ? .virtual : .absent
       try publication.insertModel(
         ModelRow(
-          id: digest, weightsID: manifest.weightsID, state: state, tensors: manifest.tensors.count,
-          bytes: manifest.bytes, sequence: sequence), sketch: sketches[digest].map { Array($0.text.utf8) })
+          id: digest, weightsID: manifest.weightsID, state: states[digest] ?? .absent,
+          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: sequence),
+        sketch: sketches[digest].map { Array($0.text.utf8) })
     }
     let known = Set(manifests.map(\.0))
     for (digest, derivation) in derivations where known.contains(derivation.model) {

@@ -54,6 +54,15 @@ extension Repository {
     throw RepositoryError(.notFound, "no model \(reference)", hint: try suggestion(for: reference))
   }
 
+  /// Throws where of a model only the lineage is left.
+  func requirePresent(_ model: Digest) throws {
+    if try lineage.model(model)?.state == .absent {
+      throw RepositoryError(
+        .notFound, "model \(try label(model)): its bytes expected in the store, found only its lineage",
+        hint: "import it again")
+    }
+  }
+
   /// The manifest of a model.
   func manifest(of model: Digest) throws -> Manifest {
     try Manifest(try documents.get(model))

@@ -276,18 +276,24 @@ public struct StatsReport: Sendable {
 /// What `gc` removed, or would remove.
 public struct CollectReport: Sendable {
   public let dryRun: Bool
+  /// Models that are forgotten.
   public let models: Int
+  /// Models whose bytes go; their lineage stays, because models that are kept descend from them.
+  public let modelsAbsent: Int
   public let objects: Int
+  /// Packs of which nothing was needed.
   public let packs: Int
-  /// Packs that were rewritten because part of them is garbage.
+  /// Packs that were written anew because most of them was garbage.
   public let packsRewritten: Int
   public let documents: Int
+  /// Won on the disk, the database aside.
   public let bytes: Int
 
   package var json: JSONValue {
     [
-      "dry_run": .bool(dryRun), "models": .integer(models), "objects": .integer(objects), "packs": .integer(packs),
-      "packs_rewritten": .integer(packsRewritten), "documents": .integer(documents), "bytes": .integer(bytes),
+      "dry_run": .bool(dryRun), "models": .integer(models), "models_absent": .integer(modelsAbsent),
+      "objects": .integer(objects), "packs": .integer(packs), "packs_rewritten": .integer(packsRewritten),
+      "documents": .integer(documents), "bytes": .integer(bytes),
     ]
   }
 }

@@ -159,9 +159,7 @@ extension Repository {
 
   /// Throws where the store cannot be written.
   func requireWritable() throws {
-    if lineage.isReadOnly {
-      throw RepositoryError(.io, "\(layout.root): the store is read-only for this user")
-    }
+    if lineage.isReadOnly { throw Self.readOnly(layout) }
   }
 
   /// Throws where the disk has not even room for a compressed copy of so many bytes.

@@ -22,7 +22,6 @@ extension Repository {
       guard let row = try lineage.model(model) else { throw LineageError.unknownModel(model) }
       let manifest = try manifest(of: model)
       let derivation = try lineage.derivations(of: model).first
-      let objects = try lineage.objects(in: Set(manifest.objects))
       return ModelDetails(
         summary: summary(row, names: try lineage.names(of: model), origin: derivation.map { ($0.kind, $0.madeAt) }),
         weightsID: row.weightsID.hex,
@@ -33,7 +32,7 @@ extension Repository {
           .init(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape.dimensions, sha256: $0.digest.hex)
         },
         madeBy: derivation?.madeBy, parents: try derivation.map { try parents(of: $0) } ?? [],
-        packedBytes: objects.values.reduce(0) { $0 + $1.length })
+        packedBytes: try lineage.stored(manifest.objects).frameBytes)
     }
   }
 
@@ -88,6 +87,8 @@ extension Repository {
       try requireWritable()
       try Names.check(name)
       let model = try resolve(reference)
+      // A name is a promise that the bytes stay.
+      try requirePresent(model)
       if try lineage.name(name).map({ $0.model == model && $0.name == name }) == true { return model.hex }
       try rename(name, to: model, replacing: replacing)
       return model.hex

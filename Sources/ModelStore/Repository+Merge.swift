@@ -6,15 +6,15 @@ import Objects
 import Tensors
 
 extension Repository {
-  /// Plans a recipe and reads no weights. References are store names; `./x`, `../x` and `/x` are checkpoint folders.
+  /// Plans a recipe and reads no weights. References are names and ids; `./x`, `../x` and `/x` are checkpoint folders.
   public func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
     try door {
       let recipe = try Recipe(yaml: text)
       let inputs = try recipe.modelReferences.map { reference -> ModelInput in
-        if Self.isPath(reference, relativeTo: directory) {
-          return try FolderInput(reference, relativeTo: directory).mergeInput
+        switch try recipeInput(reference, relativeTo: directory, reading: false) {
+        case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
+        case .model(let model): try manifest(of: model).mergeInput(reference: reference)
         }
-        return try manifest(of: try resolve(reference)).mergeInput(reference: reference)
       }
       return PlanReport(try Planner.plan(recipe: recipe, inputs: inputs))
     }
@@ -37,14 +37,16 @@ extension Repository {
       _ = try plan(recipe: text, relativeTo: directory)
       return recipe
     }
+    let found = try door {
+      try recipe.modelReferences.map { try recipeInput($0, relativeTo: directory, reading: true) }
+    }
     var models: [Digest] = []
-    for reference in recipe.modelReferences {
-      if Self.isPath(reference, relativeTo: directory) {
-        let folder = Self.path(reference, relativeTo: directory)
-        let report = try importCheckpoint(at: folder, name: nil, base: nil, madeBy: madeBy, progress: nil)
+    for input in found {
+      switch input {
+      case .folder(let path):
+        let report = try importCheckpoint(at: path, name: nil, base: nil, madeBy: madeBy, progress: nil)
         models.append(Digest(hex: report.id)!)
-      } else {
-        models.append(try door { try resolve(reference) })
+      case .model(let model): models.append(model)
       }
     }
     let inputs = models
@@ -85,7 +87,7 @@ extension Repository {
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue
     derivation.arithmetic = plan.arithmetic
-    derivation.plan = Digest(of: Array(plan.text().utf8))
+    derivation.plan = PlanRecord.json(plan)
     let added = try publishMerge(
       derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, name: name)
     return MergeReport(
@@ -105,7 +107,7 @@ extension Repository {
       try documents.put(recipe)
       // Where every tensor happens to be in a pack (weights 1 and 0), the model is stored without more ado.
       let objects = Set(manifest.objects)
-      let isStored = try publication.objects(in: objects).count == objects.count
+      let isStored = try publication.stored(objects).count == objects.count
       try publication.insertModel(
         ModelRow(
           id: document.digest, weightsID: manifest.weightsID, state: isStored ? .stored : .virtual,
@@ -115,16 +117,6 @@ extension Repository {
     }
     return added
   }
-
-  /// True for references that are checkpoint folders. Where both a name and a folder would fit, that is a conflict only
-  /// for a bare name, which always means the name here.
-  static func isPath(_ reference: String, relativeTo directory: String) -> Bool {
-    reference.hasPrefix("./") || reference.hasPrefix("../") || reference.hasPrefix("/")
-  }
-
-  static func path(_ reference: String, relativeTo directory: String) -> String {
-    reference.hasPrefix("/") ? reference : absolute(directory + "/" + reference)
-  }
 }
 
 extension Plan {
@@ -133,15 +125,10 @@ extension Plan {
     var found: Double?
     for tensor in tensors {
       guard let position = tensor.inputs.firstIndex(of: input) else { continue }
-      let weight: Double?
-      switch tensor.method {
-      case .linear(let weights, _): weight = weights[position]
-      case .taskArithmetic(let base, let weights, _, _):
-        if base == position { return nil }
-        weight = weights[position < base ? position : position - 1]
-      case .copy: continue
-      }
-      guard let weight else { return nil }
+      if tensor.method.name == .copy { continue }
+      let base = tensor.method.base ?? tensor.inputs.count
+      guard position != base, let weights = tensor.method.perInput["weight"] else { return nil }
+      let weight = weights[position < base ? position : position - 1]
       if let found, found != weight { return nil }
       found = weight
     }
@@ -152,18 +139,24 @@ extension Plan {
 extension PlanReport {
   init(_ plan: Plan) {
     self.init(
-      text: plan.text(),
+      text: plan.description,
       json: [
         "arithmetic": .string(plan.arithmetic), "inputs": .array(plan.inputs.map { .string($0) }),
-        "tensors": .array(
-          plan.tensors.map { tensor in
-            [
-              "name": .string(tensor.name), "method": .string("\(tensor.method)"),
-              "dtype": .string(tensor.dtype.rawValue),
-              "shape": .array(tensor.shape.dimensions.map { .integer($0) }),
-              "inputs": .array(tensor.inputs.map { .integer($0) }),
-            ]
-          }),
+        "bytes_to_read": .integer(plan.bytesToRead), "bytes_to_write": .integer(plan.bytesToWrite),
+        "tensors": .array(plan.tensors.map(Self.json)),
       ])
+  }
+
+  private static func json(_ tensor: PlannedTensor) -> JSONValue {
+    let base: JSONValue = tensor.method.base.map { .integer(tensor.inputs[$0]) } ?? .null
+    let perInput = tensor.method.perInput.map { JSONValue.Member($0, .array($1.map(JSONValue.number))) }
+    let settings = tensor.method.settings.map { JSONValue.Member($0, .number($1)) }
+    return [
+      "name": .string(tensor.name), "dtype": .string(tensor.dtype.rawValue),
+      "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
+      "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map { .integer($0) }),
+      "base": base, "per_input": .object(perInput.sorted { $0.key < $1.key }),
+      "settings": .object(settings.sorted { $0.key < $1.key }),
+    ]
   }
 }

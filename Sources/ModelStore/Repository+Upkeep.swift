@@ -8,7 +8,7 @@ extension Repository {
     try door {
       try lineage.snapshot { snapshot in
         let counts = try snapshot.counts()
-        let models = try snapshot.models()
+        let models = try snapshot.models().filter { $0.model.state != .absent }
         let documents = try documents.all().digests
         return StatsReport(
           models: models.count, virtualModels: counts.virtualModels, names: counts.names, objects: counts.objects,
@@ -40,10 +40,9 @@ extension Repository {
   }
 
   private func copyStore(to output: OutputFolder) throws -> Int {
-    let database = temporaryPath(".sqlite")
+    let database = try output.place(of: ".stemma/stemma.sqlite")
     try lineage.backup(to: database)
-    defer { try? storage.remove(database) }
-    var files = [(database, ".stemma/stemma.sqlite"), (layout.config, ".stemma/config.yml")]
+    var files = [(layout.config, ".stemma/config.yml"), (layout.lock, ".stemma/lock")]
     let copy = try LineageDatabase(path: database, readOnly: true)
     for pack in try copy.packs() {
       files.append((layout.pack(pack.digest.hex), relative(layout.pack(pack.digest.hex))))
@@ -52,7 +51,7 @@ extension Repository {
       files.append((documents.file(of: digest), relative(documents.file(of: digest))))
     }
     try copy.close()
-    var total = 0
+    var total = try size(database)
     for (source, target) in files {
       let file = try storage.open(source)
       let size = try file.size()
@@ -84,9 +83,8 @@ extension Repository {
     try door {
       let layout = Layout(root: path)
       try checkFormat(layout)
-      guard let lock = try StoreLock(path: layout.lock, exclusive: true) else {
-        throw RepositoryError(.conflict, "\(path): in use by another process", hint: "try again when it is done")
-      }
+      if isReadOnly(layout) { throw readOnly(layout) }
+      let lock = try exclusiveLock(layout)
       return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }
     }
   }

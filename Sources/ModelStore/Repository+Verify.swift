@@ -62,7 +62,8 @@ extension Repository {
     let digests = Set(known.map(\.digest))
     for shelf in try storage.list(layout.packs) {
       for name in try storage.list("\(layout.packs)/\(shelf)") {
-        if let digest = Digest(hex: name.dropLast(5)), name.hasSuffix(".pack"), digests.contains(digest) { continue }
+        let digest = name.hasSuffix(".pack") ? Digest(hex: String(name.dropLast(5))) : nil
+        if let digest, digests.contains(digest) { continue }
         findings.garbage.append("packs/\(shelf)/\(name)")
       }
     }

@@ -6,6 +6,10 @@ import Synchronization
 import SystemPackage
 import Tensors
 
+/// Workers to use: as many as were asked for, else as many as there are cores, at most 16. One file's digest is one
+/// chain, so more would wait; and each has buffers of its own.
+func defaultWorkers(_ threads: Int?) -> Int { max(1, threads ?? min(16, ProcessInfo.processInfo.activeProcessorCount)) }
+
 /// A store of checkpoints and their lineage: the folder `.stemma`.
 ///
 /// Start reading here. Each verb is an extension in a file of its own (`Repository+Import.swift` …). Every verb is
@@ -31,28 +35,18 @@ public final class Repository: Sendable {
     try self.init(at: path, threads: threads, storage: LocalStorage())
   }
 
-  /// The same on another disk, for tests.
-  init(at path: String, threads: Int?, storage: any Storage) throws(RepositoryError) {
+  /// The same on another disk and with other migrations, for tests.
+  init(
+    at path: String, threads: Int?, storage: any Storage,
+    migrations: [(name: String, sql: String)] = LineageDatabase.shipped
+  ) throws(RepositoryError) {
     let layout = Layout(root: path)
     self.layout = layout
     self.storage = storage
-    pool = WorkerPool(width: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+    pool = WorkerPool(width: defaultWorkers(threads))
     documents = DocumentFolder(storage: storage, path: layout.documents, temporary: layout.temporary)
     packFiles = PackFiles(storage: storage, layout: layout)
-    let opened = try door { () throws -> (StoreLock, LineageDatabase) in
-      try Self.checkFormat(layout)
-      guard let lock = try StoreLock(path: layout.lock, exclusive: false) else {
-        throw RepositoryError(.conflict, "\(path): locked by another process (gc or rebuild)", hint: "try again later")
-      }
-      let readOnly = access(layout.root, W_OK) != 0
-      if !readOnly { try refuseNetworkDisk(layout.root) }
-      let database = try LineageDatabase(path: layout.database, readOnly: readOnly)
-      guard try database.isCurrent() else {
-        throw RepositoryError(
-          .corrupt, "\(layout.database): no lineage in it", hint: "run: stemma rebuild")
-      }
-      return (lock, database)
-    }
+    let opened = try door { try Self.open(layout, storage: storage, migrations: migrations) }
     lock = Mutex(opened.0)
     lineage = opened.1
   }
@@ -73,6 +67,8 @@ public final class Repository: Sendable {
       let database = try LineageDatabase(path: layout.database)
       try database.migrate()
       try database.close()
+      // Made here, so that users who cannot write find it when the store has just been made.
+      _ = try sharedLock(layout)
       let text = "# A Stemma store. Do not edit: files here are checked by digest.\nformat: \(Layout.formatVersion)\n"
       let file = try storage.create(layout.config)
       try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
@@ -100,21 +96,6 @@ public final class Repository: Sendable {
     throw RepositoryError(
       .notFound, "no store here or in any folder above \(directory)",
       hint: "make one with: stemma init, or name one with --store")
-  }
-
-  static func checkFormat(_ layout: Layout) throws {
-    guard let text = try? String(contentsOfFile: layout.config, encoding: .utf8) else {
-      throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
-    }
-    let line = text.split(separator: "\n").first { $0.hasPrefix("format:") }
-    guard let found = line.flatMap({ Int($0.dropFirst(7).filter { $0 != " " }) }) else {
-      throw RepositoryError(.corrupt, "\(layout.config): a line `format: \(Layout.formatVersion)` expected, none found")
-    }
-    guard found <= Layout.formatVersion else {
-      throw RepositoryError(
-        .unsupported, "\(layout.root): store format \(found), this program reads up to \(Layout.formatVersion)",
-        hint: "use a newer stemma")
-    }
   }
 
   /// A path for a new file in `tmp/`.

@@ -20,6 +20,11 @@ package final class WorkerPool: Sendable {
     interrupted.store(true, ordering: .relaxed)
   }
 
+  /// Throws `Interrupted` once `interrupt()` was called; for long work outside `run`.
+  package func checkInterruption() throws {
+    if interrupted.load(ordering: .relaxed) { throw Interrupted() }
+  }
+
   /// Runs `body(ticket, worker)` for every ticket in `0..<count`, in rising order of start, and waits for all.
   ///
   /// After a throw no new ticket starts; of several errors that of the lowest ticket is rethrown.
@@ -42,7 +47,7 @@ package final class WorkerPool: Sendable {
         let ticket = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard ticket < count else { return }
         do {
-          if interrupted.load(ordering: .relaxed) { throw Interrupted() }
+          try checkInterruption()
           try work.body(ticket, worker)
         } catch {
           failure.withLock { if $0 == nil || $0!.ticket > ticket { $0 = (ticket, error) } }
@@ -51,7 +56,7 @@ package final class WorkerPool: Sendable {
       }
     }
     if let found = failure.withLock({ $0 }) { throw found.error }
-    if interrupted.load(ordering: .relaxed) { throw Interrupted() }
+    try checkInterruption()
   }
 }
 

@@ -32,7 +32,8 @@ struct CrashConsistencyTests {
     },
   ]
 
-  private func prepared() throws -> Stage {
+  /// A stage whose store holds the models one and two, beside them the folder of a third.
+  static func prepared() throws -> Stage {
     let stage = try Stage()
     let store = try stage.open()
     for (name, tune) in [("one", UInt64(0)), ("two", 5)] {
@@ -49,7 +50,7 @@ struct CrashConsistencyTests {
     var cut = 0
     var finished = false
     while !finished {
-      let stage = try prepared()
+      let stage = try Self.prepared()
       let disk = LosingDisk(cut: cut, graveyard: stage.folder.path + "/graveyard")
       do {
         let store = try stage.open(storage: disk)
@@ -73,7 +74,7 @@ struct CrashConsistencyTests {
 
   @Test("a full disk is exit 7 and loses nothing")
   func fullDisk() throws {
-    let stage = try prepared()
+    let stage = try Self.prepared()
     let disk = LosingDisk(cut: 3, code: ENOSPC, graveyard: stage.folder.path + "/graveyard")
     do {
       let store = try stage.open(storage: disk)
@@ -85,7 +86,7 @@ struct CrashConsistencyTests {
 
   @Test("any flipped byte of a pack or document is found, and names the models it hurts")
   func flips() throws {
-    let stage = try prepared()
+    let stage = try Self.prepared()
     _ = try stage.open().merge(recipe: averageRecipe, relativeTo: stage.folder.path, name: "fused")
     var files: [String] = []
     for folder in ["packs", "documents"] {
@@ -109,7 +110,7 @@ struct CrashConsistencyTests {
 
   @Test("an export of a hurt model is corrupt and leaves nothing behind")
   func hurtExport() throws {
-    let stage = try prepared()
+    let stage = try Self.prepared()
     let packs = try FileManager.default.subpathsOfDirectory(atPath: stage.store + "/packs").filter {
       $0.hasSuffix("pack")
     }

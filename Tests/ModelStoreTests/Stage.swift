@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import JSON
 import Objects
 import Tensors
 import TestSupport
@@ -12,11 +13,20 @@ final class Stage {
 
   init() throws { _ = try Repository.create(at: folder.path) }
 
+  /// The same files in a new folder; nobody may have the other's store open.
+  init(copyOf other: Stage) throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: other.folder.path) {
+      try FileManager.default.copyItem(atPath: "\(other.folder.path)/\(name)", toPath: "\(folder.path)/\(name)")
+    }
+  }
+
   var store: String { folder.path + "/.stemma" }
 
   func open(threads: Int = 2, storage: any Storage = LocalStorage()) throws -> Repository {
     try Repository(at: store, threads: threads, storage: storage)
   }
+
+  func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder.path)/\(name)") }
 
   /// A tensor of a checkpoint to be.
   struct Content {
@@ -57,15 +67,30 @@ final class Stage {
 
   /// Writes a checkpoint folder and returns its path.
   @discardableResult
-  func write(_ name: String, _ tensors: [Content]) throws -> String {
+  func write(_ name: String, _ tensors: [Content]) throws -> String { try write(name, shards: [tensors]) }
+
+  /// Writes a checkpoint folder of one file, or of several with their index, and returns its path.
+  @discardableResult
+  func write(_ name: String, shards: [[Content]]) throws -> String {
     let path = "\(folder.path)/\(name)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    let header = try SafetensorsHeader.canonicalBytes(
-      tensors: tensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: Shape($0.shape)) },
-      metadata: [("format", "pt")])
-    let bytes = SafetensorsHeader.fileStart(header) + tensors.flatMap(\.bytes)
-    try Data(bytes).write(to: URL(fileURLWithPath: path + "/model.safetensors"))
-    try Data("{\"torch_dtype\": \"bfloat16\"}\n".utf8).write(to: URL(fileURLWithPath: path + "/config.json"))
+    func write(_ bytes: [UInt8], _ file: String) throws {
+      try Data(bytes).write(to: URL(fileURLWithPath: "\(path)/\(file)"))
+    }
+    var map: [JSONValue.Member] = []
+    for (number, tensors) in shards.enumerated() {
+      let file = shards.count == 1 ? "model.safetensors" : "model-0000\(number + 1)-of-0000\(shards.count).safetensors"
+      let header = try SafetensorsHeader.canonicalBytes(
+        tensors: tensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: Shape($0.shape)) },
+        metadata: [("format", "pt")])
+      try write(SafetensorsHeader.fileStart(header) + tensors.flatMap(\.bytes), file)
+      map += tensors.map { .init($0.name, .string(file)) }
+    }
+    if shards.count > 1 {
+      let index: JSONValue = ["metadata": ["total_size": 0], "weight_map": .object(map)]
+      try write(Array(index.pretty().utf8), "model.safetensors.index.json")
+    }
+    try write(Array("{\"torch_dtype\": \"bfloat16\"}\n".utf8), "config.json")
     return path
   }
 

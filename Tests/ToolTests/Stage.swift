@@ -29,6 +29,21 @@ struct Run {
   fileprivate let output: URL
   fileprivate let errors: URL
 
+  /// Whether the process is still at work.
+  var isRunning: Bool {
+    var state = siginfo_t()
+    return waitid(P_PID, id_t(process), &state, WEXITED | WNOHANG | WNOWAIT) == 0 && state.si_signo == 0
+  }
+
+  /// The largest share of memory that the process has had until now, in bytes; nil where it has ended.
+  ///
+  /// Its own figure: what wait4 tells begins with the memory of the process that started it.
+  var peakMemory: Int? {
+    let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+    let line = text?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 * 1024 }
+  }
+
   /// Waits for the end; a process that a signal ended has the status 128 + its number, as in a shell.
   func wait() throws -> Outcome {
     var status: Int32 = 0
@@ -93,7 +108,9 @@ final class Stage {
   }
 
   /// Starts the tool; standard input is empty.
-  func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Run {
+  ///
+  /// - Parameter fileLimit: the size that no file may grow beyond, in units of 512 bytes.
+  func start(_ arguments: [String], environment: [String: String] = [:], fileLimit: Int? = nil) throws -> Run {
     runs += 1
     let output = url("logs/\(runs).out")
     let errors = url("logs/\(runs).err")
@@ -108,12 +125,21 @@ final class Stage {
     var variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     variables["STEMMA_STORE"] = environment["STEMMA_STORE"]
     let binary = try Self.binary()
-    let shell = ["/bin/sh", "-c", "cd \"$1\" && shift && exec \"$@\"", "sh", folder.path, binary]
+    let limit = fileLimit.map { "ulimit -f \($0) && " } ?? ""
+    let shell = ["/bin/sh", "-c", "cd \"$1\" && shift && \(limit)exec \"$@\"", "sh", folder.path, binary]
     var words: [UnsafeMutablePointer<CChar>?] = (shell + arguments).map { strdup($0) } + [nil]
     var settings: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0)=\($1)") } + [nil]
     defer { for text in words + settings { free(text) } }
+    // Whoever runs the tests may ignore signals, which the tool would inherit.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var usual = sigset_t()
+    for signal in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&usual, signal) }
+    posix_spawnattr_setsigdefault(&attributes, &usual)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
     var process: pid_t = 0
-    let failure = posix_spawn(&process, shell[0], &actions, nil, &words, &settings)
+    let failure = posix_spawn(&process, shell[0], &actions, &attributes, &words, &settings)
     try #require(failure == 0, "\(binary) did not start: \(String(cString: strerror(failure)))")
     return Run(process: process, stage: self, output: output, errors: errors)
   }

@@ -73,6 +73,27 @@ extension Stage {
     try write("Apache-2.0\n", to: "\(name)/legal/LICENSE")
   }
 
+  /// Writes a checkpoint of one bf16 matrix that takes next to no room on the disk: zeros, and here and there a MiB of
+  /// random bits.
+  func addMostlyZeros(as name: String, bytes: Int) throws {
+    try FileManager.default.createDirectory(at: url(name), withIntermediateDirectories: true)
+    let path = url("\(name)/model.safetensors")
+    var header = #"{"weight":{"dtype":"BF16","shape":[\#(bytes / 2)],"data_offsets":[0,\#(bytes)]}}"#
+    header += String(repeating: " ", count: (8 - header.utf8.count % 8) % 8)
+    let start = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+    try start.write(to: path)
+    let file = try FileHandle(forWritingTo: path)
+    defer { try? file.close() }
+    try file.truncate(atOffset: UInt64(start.count + bytes))
+    var dice = Dice(state: 17)
+    for offset in stride(from: 0, to: bytes - 1 << 20, by: 48 << 20) {
+      try file.seek(toOffset: UInt64(start.count + offset))
+      let noise = (0..<1 << 17).map { _ in dice.next() }
+      try file.write(contentsOf: noise.withUnsafeBytes { Data($0) })
+    }
+    try write("{}\n", to: "\(name)/config.json")
+  }
+
   /// Adds `base`, and `math` and `code` made from it, and a recipe that fuses them.
   func addCheckpoints() throws {
     let base = TinyCheckpoint(seed: 1)

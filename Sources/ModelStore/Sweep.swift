@@ -1,0 +1,187 @@
+import Lineage
+import Objects
+import Synchronization
+import Tensors
+
+/// What `collect` is about to do: decided as a whole before anything is done.
+struct Sweep {
+  /// Packs that are mostly garbage, and what becomes one new pack of them.
+  struct Rewrite {
+    var packs: [PackRow] = []
+    var frames = 0
+    var frameBytes = 0
+
+    /// What it wins.
+    var bytes: Int { packs.reduce(-Pack.size(frames: frames, frameBytes: frameBytes)) { $0 + $1.bytes } }
+  }
+
+  /// Models that are forgotten.
+  var models: [Digest] = []
+  /// Models whose bytes are no longer there, or are there after all.
+  var states: [(model: Digest, state: ModelState)] = []
+  var objects: [Digest] = []
+  /// Packs of which nothing is needed.
+  var packs: [PackRow] = []
+  var rewrites: [Rewrite] = []
+  /// Paths to unlink once the rows are gone.
+  var files: [String] = []
+  var documents = 0
+  var bytes = 0
+
+  func report(dryRun: Bool) -> CollectReport {
+    CollectReport(
+      dryRun: dryRun, models: models.count, modelsAbsent: states.count { $0.state == .absent },
+      objects: objects.count, packs: packs.count, packsRewritten: rewrites.reduce(0) { $0 + $1.packs.count },
+      documents: documents, bytes: bytes)
+  }
+}
+
+/// The objects on record, and which of them are needed.
+private struct ObjectTable {
+  var places: [Digest: (pack: Int64, length: Int, base: Digest?)] = [:]
+  private(set) var needed: Set<Digest> = []
+  /// Packs that go or are written anew.
+  var touched: Set<Int64> = []
+
+  func contains(_ object: Digest) -> Bool { places[object] != nil }
+
+  /// Marks an object that is on record, and the bases in its chain.
+  mutating func need(_ object: Digest) {
+    var next: Digest? = object
+    while let digest = next, let place = places[digest], needed.insert(digest).inserted { next = place.base }
+  }
+
+  /// Whether an object can still be read afterwards. What nobody needs is left too where its pack and bases are.
+  func isLeft(_ object: Digest) -> Bool {
+    guard let place = places[object] else { return false }
+    return needed.contains(object) || !touched.contains(place.pack) && place.base.map(isLeft) ?? true
+  }
+}
+
+extension Repository {
+  /// Decides what goes.
+  func planSweep() throws -> Sweep {
+    var sweep = Sweep()
+    var objects = ObjectTable()
+    try lineage.forEachObject { objects.places[$0.digest] = ($0.pack, $0.length, $0.base) }
+    let models = try lineage.models()
+    let states = Dictionary(models.map { ($0.model.id, $0.model.state) }, uniquingKeysWith: { first, _ in first })
+    let derivations = try lineage.allDerivations()
+    let makings = Dictionary(grouping: derivations, by: \.model)
+    /// The models on record that are reached from some, these too.
+    func reached(from roots: some Sequence<Digest>, by parents: (Digest) throws -> [ParentRow]) throws -> Set<Digest> {
+      var found: Set<Digest> = []
+      var queue = Array(roots)
+      while let next = queue.popLast() {
+        if states[next] != nil, found.insert(next).inserted { queue += try parents(next).map(\.parent) }
+      }
+      return found
+    }
+    // A model that is absent for a damage may be virtual again once the damage is mended, so its inputs stay.
+    let live = try reached(from: models.filter { !$0.names.isEmpty }.map(\.model.id)) { model in
+      let merges = makings[model, default: []].filter { $0.kind == .merge }
+      guard states[model] != .stored, !merges.isEmpty else { return [] }
+      return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.parents)
+    }
+    let known = try reached(from: live) { makings[$0, default: []].flatMap(\.parents) }
+    sweep.models = models.map(\.model.id).filter { !known.contains($0) }
+    for object in try objectsNamed(by: Array(live)) { objects.need(object) }
+    try planPacks(&sweep, &objects)
+    sweep.objects = objects.places.keys.filter { !objects.isLeft($0) }
+    try planDocuments(&sweep, derivations)
+    for name in try storage.list(layout.temporary) { addFile("\(layout.temporary)/\(name)", to: &sweep) }
+
+    let presence = try presence(of: Array(known)) {
+      live.contains($0) && states[$0] == .stored
+    } isInPack: {
+      objects.isLeft($0)
+    }
+    let merges = derivations.reversed().filter { $0.kind == .merge }
+    sweep.states = presence.states(merges: merges).filter { states[$0.key] != $0.value }.map { ($0.key, $0.value) }
+    return sweep
+  }
+
+  /// The objects that models are made of, on record or not. Reads all manifests, on all workers.
+  private func objectsNamed(by models: [Digest]) throws -> Set<Digest> {
+    let found = Mutex<Set<Digest>>([])
+    try pool.run(models.count) { ticket, _ in
+      let objects = try manifest(of: models[ticket]).objects
+      found.withLock { $0.formUnion(objects) }
+    }
+    return found.withLock { $0 }
+  }
+
+  private func presence(
+    of models: [Digest], isStored: (Digest) -> Bool, isInPack: (Digest) -> Bool
+  ) throws -> Presence {
+    let found = Mutex(Presence())
+    try pool.run(models.count) { ticket, _ in
+      let model = models[ticket]
+      if isStored(model) {
+        found.withLock { $0.addStored(model) }
+      } else {
+        let manifest = try manifest(of: model)
+        found.withLock { $0.add(model, manifest, isInPack: isInPack) }
+      }
+    }
+    return found.withLock { $0 }
+  }
+
+  /// Packs that go or are written anew, and files in `packs/` that no row names.
+  private func planPacks(_ sweep: inout Sweep, _ objects: inout ObjectTable) throws {
+    var needed: [Int64: (frames: Int, bytes: Int)] = [:]
+    for object in objects.needed {
+      guard let place = objects.places[object] else { continue }
+      let before = needed[place.pack] ?? (0, 0)
+      needed[place.pack] = (before.frames + 1, before.bytes + place.length)
+    }
+    var named: Set<Digest> = []
+    for pack in try lineage.packs() {
+      guard let part = needed[pack.id] else {
+        sweep.packs.append(pack)
+        objects.touched.insert(pack.id)
+        continue
+      }
+      named.insert(pack.digest)
+      guard 2 * Pack.size(frames: part.frames, frameBytes: part.bytes) < pack.bytes else { continue }
+      objects.touched.insert(pack.id)
+      var group = Sweep.Rewrite()
+      if let last = sweep.rewrites.last, last.frameBytes + part.bytes <= Pack.closingBytes {
+        group = sweep.rewrites.removeLast()
+      }
+      group.packs.append(pack)
+      group.frames += part.frames
+      group.frameBytes += part.bytes
+      sweep.rewrites.append(group)
+    }
+    sweep.bytes += sweep.rewrites.reduce(0) { $0 + $1.bytes }
+    for shelf in try storage.list(layout.packs) {
+      for name in try storage.list("\(layout.packs)/\(shelf)") {
+        if let digest = Digest(hex: String(name.dropLast(5))), named.contains(digest) { continue }
+        addFile("\(layout.packs)/\(shelf)/\(name)", to: &sweep)
+      }
+    }
+  }
+
+  /// Documents that no row will name.
+  private func planDocuments(_ sweep: inout Sweep, _ derivations: [DerivationRow]) throws {
+    let gone = Set(sweep.models)
+    var documents = try lineage.snapshot { try $0.referencedDocuments() }.subtracting(gone)
+    var recipes: [Digest: Bool] = [:]
+    for row in derivations {
+      if gone.contains(row.model) { documents.remove(row.digest) }
+      if let recipe = row.recipe { recipes[recipe] = (recipes[recipe] ?? false) || !gone.contains(row.model) }
+    }
+    for (recipe, isKept) in recipes where !isKept { documents.remove(recipe) }
+    for digest in try self.documents.all().digests where !documents.contains(digest) {
+      sweep.documents += 1
+      addFile(self.documents.file(of: digest), to: &sweep)
+    }
+  }
+
+  private func addFile(_ path: String, to sweep: inout Sweep) {
+    // What cannot be opened for its size still goes if it can.
+    sweep.files.append(path)
+    sweep.bytes += (try? storage.open(path).size()) ?? 0
+  }
+}

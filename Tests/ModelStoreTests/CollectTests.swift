@@ -1,0 +1,149 @@
+import Foundation
+import Lineage
+import Objects
+import TestSupport
+import Testing
+
+@testable import ModelStore
+
+@Suite("gc")
+struct CollectTests {
+  /// A stage whose store holds `one`, `two` which was made from it, and `part`: the norm of `two` alone. When `two` has
+  /// gone, next to nothing of its pack is needed.
+  private static func prepared() throws -> Stage {
+    let stage = try CrashConsistencyTests.prepared()
+    let norm = Stage.model(seed: 1, tune: 5).filter { $0.name.contains("norm") }
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: try stage.write("part", norm), name: "part", base: nil)
+    _ = try store.remove("two")
+    return stage
+  }
+
+  private static func size(of folder: String) throws -> Int {
+    try FileManager.default.subpathsOfDirectory(atPath: folder).filter { $0.contains(".pack") || $0.contains(".json") }
+      .reduce(0) { try $0 + (FileManager.default.attributesOfItem(atPath: "\(folder)/\($1)")[.size] as? Int ?? 0) }
+  }
+
+  /// That these models are as whole as their folders.
+  private static func expectWhole(_ names: [String], _ stage: Stage, _ context: Comment? = nil) throws {
+    let store = try stage.open()
+    #expect(try store.verify().damage.isEmpty, context)
+    for name in names {
+      let out = "\(stage.folder.path)/out-\(UInt64.random(in: 0 ... .max))"
+      _ = try store.export(name, to: out)
+      #expect(try Stage.same("\(stage.folder.path)/\(name)", out), context)
+    }
+  }
+
+  @Test("a pack of mostly garbage is written anew, as the dry run says, and all that is needed comes back")
+  func rewrite() throws {
+    let stage = try Self.prepared()
+    let store = try stage.open()
+    let before = try Self.size(of: stage.store)
+    let promise = try store.collect(dryRun: true)
+    #expect(try Self.size(of: stage.store) == before)
+    let report = try store.collect()
+    #expect(report.packsRewritten == 1)
+    #expect(report.packs == 0)
+    #expect(promise.packsRewritten == 1 && promise.bytes == report.bytes && promise.objects == report.objects)
+    #expect(try before - Self.size(of: stage.store) == report.bytes)
+    try Self.expectWhole(["one", "part"], stage)
+    let again = try store.collect()
+    #expect(again.packsRewritten == 0 && again.bytes == 0 && again.objects == 0)
+  }
+
+  @Test("a base that a delta needs moves with its pack")
+  func movedBase() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: try stage.write("one", Stage.model(seed: 1)), name: "one", base: nil)
+    let half = Stage.model(seed: 1, tune: 5).filter { $0.name.contains("embed") }
+    let report = try store.importCheckpoint(at: try stage.write("half", half), name: "half", base: "one")
+    #expect(report.tensorsDelta == 1)
+    let other = Stage.model(seed: 9).filter { $0.name.contains("mlp") }
+    _ = try store.importCheckpoint(at: try stage.write("large", half + other), name: "large", base: nil)
+    for name in ["one", "half"] { _ = try store.remove(name) }
+    let collected = try store.collect()
+    #expect(collected.packsRewritten == 1)
+    try Self.expectWhole(["large"], stage)
+  }
+
+  @Test("a pack of which half is needed stays as it is, with what else is in it")
+  func kept() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    let all = Stage.model(seed: 1)
+    _ = try store.importCheckpoint(at: try stage.write("all", all), name: "all", base: nil)
+    // The larger matrix: two thirds of the weights.
+    _ = try store.importCheckpoint(
+      at: try stage.write("most", all.filter { $0.name.contains("mlp") }), name: "most", base: nil)
+    _ = try store.remove("all")
+    let report = try store.collect()
+    #expect(report.objects == 0 && report.packs == 0 && report.packsRewritten == 0)
+    // The bytes of the base are still there, and so it is.
+    #expect(report.models == 0 && report.modelsAbsent == 0)
+    #expect(try store.log("most").nodes.map(\.state) == ["stored", "stored"])
+    try Self.expectWhole(["most"], stage)
+  }
+
+  @Test("a cut at any step of a gc that rewrites a pack loses nothing, and gc can be run again")
+  func cuts() throws {
+    var rewritten = false
+    for cut in 0..<200 where !rewritten {
+      let stage = try Self.prepared()
+      let disk = LosingDisk(cut: cut, graveyard: stage.folder.path + "/graveyard")
+      do {
+        rewritten = try stage.open(storage: disk).collect().packsRewritten == 1
+      } catch let error as RepositoryError {
+        #expect(error.kind == .io, "cut \(cut): \(error)")
+      }
+      try disk.loseUnsynced()
+      try Self.expectWhole(["one", "part"], stage, "cut \(cut)")
+      _ = try stage.open().collect()
+      try Self.expectWhole(["one", "part"], stage, "cut \(cut), run again")
+      #expect(try stage.open().verify().garbage.isEmpty)
+    }
+    #expect(rewritten)
+  }
+
+  @Test("a disk that is full at any step is exit 7 and loses nothing")
+  func fullDisk() throws {
+    var rewritten = false
+    for step in 0..<200 where !rewritten {
+      let stage = try Self.prepared()
+      let disk = LosingDisk(cut: step, code: ENOSPC, graveyard: stage.folder.path + "/graveyard")
+      do {
+        rewritten = try stage.open(storage: disk).collect().packsRewritten == 1
+      } catch let error as RepositoryError {
+        #expect(error.kind == .io, "step \(step): \(error)")
+      }
+      try Self.expectWhole(["one", "part"], stage, "step \(step)")
+    }
+    #expect(rewritten)
+  }
+
+  @Test("a damaged frame is not copied: gc says so and leaves the pack")
+  func damaged() throws {
+    let stage = try Self.prepared()
+    let store = try stage.open()
+    let norm = try #require(try store.tensorsByName(of: store.resolve("part"))["model.norm.weight"])
+    let row = try #require(try store.lineage.object(norm.digest))
+    let path = store.layout.pack(row.packDigest.hex)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes[row.offset + 9] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    #expect { try store.collect() } throws: { ($0 as? RepositoryError)?.kind == .corrupt }
+    #expect(FileManager.default.fileExists(atPath: path))
+    #expect(try store.verify().garbage.isEmpty)
+  }
+
+  @Test("an interrupted gc leaves no partial pack")
+  func interrupted() throws {
+    let stage = try Self.prepared()
+    let store = try stage.open()
+    store.interrupt()
+    #expect { try store.collect() } throws: { ($0 as? RepositoryError)?.isInterruption == true }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
+    try Self.expectWhole(["one", "part"], stage)
+  }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Lineage
+import Objects
+import TestSupport
+import Testing
+
+@testable import ModelStore
+
+@Suite("a store of many models")
+struct ManyModelsTests {
+  @Test("gc of 1,000 models takes those without a name, with what only they need")
+  func collect() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    for (name, seed) in [("kept", UInt64(1)), ("lost", 50)] {
+      _ = try store.importCheckpoint(at: try stage.write(name, Stage.model(seed: seed)), name: name, base: nil)
+    }
+    let objects = try store.stats().objects
+    try Self.register(500, like: "kept", named: true, in: store)
+    try Self.register(500, like: "lost", named: false, in: store)
+    _ = try store.remove("lost")
+    #expect(try store.list(all: true).count == 1002)
+
+    let planned = try store.collect(dryRun: true)
+    let done = try store.collect()
+    for report in [planned, done] {
+      // `lost` itself too; its header, and its configuration's text, are those of `kept`.
+      #expect(report.models == 501 && report.objects == 3 && report.packs == 1)
+      // Each has a manifest and a derivation.
+      #expect(report.documents == 2 * 501)
+    }
+    #expect(try store.list().count == 501 && store.list(all: true).count == 501)
+    #expect(try store.stats().objects == objects - 3)
+    #expect(try store.verify().damage.isEmpty)
+    #expect(try store.collect().models == 0)
+    _ = try store.export("many/model-499", to: stage.folder.path + "/out")
+    #expect(stage.holds("out/copy-499.json") && !stage.holds("out/config.json"))
+  }
+
+  /// Records copies of a model that differ by the name of a file, as an import would: importing so many takes minutes.
+  private static func register(_ count: Int, like name: String, named: Bool, in store: Repository) throws {
+    let model = try store.resolve(name)
+    let row = try #require(try store.lineage.model(model))
+    let manifest = try store.manifest(of: model)
+    func write(_ document: Document) throws {
+      let file = URL(fileURLWithPath: store.documents.file(of: document.digest))
+      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(document.bytes).write(to: file)
+    }
+    let start = try store.lineage.reserveSequence()
+    try store.lineage.publish { publication in
+      for number in 0..<count {
+        let files = manifest.files.map { file in
+          file.path != "config.json"
+            ? file
+            : Manifest.File(
+              path: "copy-\(number).json", size: file.size, digest: file.digest, header: nil, tensors: [])
+        }
+        let copy = Manifest(files: files).document
+        let derivation = Derivation(
+          kind: "import", model: copy.digest, sequence: start + 2 * number, madeAt: now(), madeBy: "test",
+          tool: Repository.tool, parents: [])
+        try write(copy)
+        try write(derivation.document)
+        try publication.insertModel(
+          ModelRow(
+            id: copy.digest, weightsID: row.weightsID, state: .stored, tensors: row.tensors, bytes: row.bytes,
+            sequence: derivation.sequence))
+        try publication.insertDerivation(derivation.row(derivation.document.digest))
+        guard named else { continue }
+        let event = NameRecord(
+          sequence: start + 2 * number + 1, name: "many/model-\(number)", model: copy.digest, madeAt: now(),
+          madeBy: "test")
+        try write(event.document)
+        try publication.recordName(event.row)
+      }
+    }
+  }
+}
