@@ -75,14 +75,13 @@ extension Row {
     return digest
   }
 
+  /// Read in place: lists read tens of thousands.
   func optionalDigest(_ index: Int) throws -> Digest? {
-    switch storage(index) {
-    case .null: return nil
-    case .blob(let value):
-      guard let digest = value.withUnsafeBytes({ Digest($0) }) else { throw wrongType(index, "a digest") }
-      return digest
-    default: throw wrongType(index, "a digest")
+    if hasNull(atIndex: index) { return nil }
+    guard let digest = try withUnsafeData(atIndex: index, { $0?.withUnsafeBytes { Digest($0) } }) else {
+      throw wrongType(index, "a digest")
     }
+    return digest
   }
 
   func choice<T: RawRepresentable<String>>(_ index: Int, _ type: T.Type) throws -> T {

@@ -25,7 +25,8 @@ package struct Publication: LineageReading {
     ]
     try connection.run(sql, values)
     if let sketch {
-      try connection.run("INSERT OR REPLACE INTO sketches (model, sketch) VALUES (?, ?)", [model.id.blob, Data(sketch)])
+      try connection.run(
+        "INSERT OR REPLACE INTO sketches (model, sketch) VALUES (?, ?)", [model.id.blob, Data(sketch)])
     }
     try keepCounter(above: model.sequence)
   }

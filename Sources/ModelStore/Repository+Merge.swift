@@ -10,14 +10,18 @@ extension Repository {
   public func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
     try door {
       let recipe = try Recipe(yaml: text)
-      let inputs = try recipe.modelReferences.map { reference -> ModelInput in
-        switch try recipeInput(reference, relativeTo: directory, reading: false) {
-        case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
-        case .model(let model): try manifest(of: model).mergeInput(reference: reference)
-        }
-      }
-      return PlanReport(try Planner.plan(recipe: recipe, inputs: inputs))
+      return PlanReport(try plan(recipe, relativeTo: directory))
     }
+  }
+
+  private func plan(_ recipe: Recipe, relativeTo directory: String) throws -> Plan {
+    let inputs = try recipe.modelReferences.map { reference -> ModelInput in
+      switch try recipeInput(reference, relativeTo: directory, reading: false) {
+      case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
+      case .model(let model): try manifest(of: model).mergeInput(reference: reference)
+      }
+    }
+    return try Planner.plan(recipe: recipe, inputs: inputs)
   }
 
   /// Runs a recipe once to learn the fused model's digests, and records it. Durable when it returns.
@@ -29,16 +33,13 @@ extension Repository {
     recipe text: String, relativeTo directory: String, name: String?, keepBytes: Bool = false,
     madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
-    let recipe = try door {
+    let (recipe, found) = try door {
       try requireWritable()
       if let name { try Names.check(name) }
       let recipe = try Recipe(yaml: text)
       // The whole recipe is checked against its inputs before any of them is imported.
-      _ = try plan(recipe: text, relativeTo: directory)
-      return recipe
-    }
-    let found = try door {
-      try recipe.modelReferences.map { try recipeInput($0, relativeTo: directory, reading: true) }
+      if recipe.modelReferences.contains(where: Self.isPath) { _ = try plan(recipe, relativeTo: directory) }
+      return (recipe, try recipe.modelReferences.map { try recipeInput($0, relativeTo: directory, reading: true) })
     }
     var models: [Digest] = []
     for input in found {

@@ -1,6 +1,8 @@
 import Foundation
+import Glibc
 import Lineage
 import Objects
+import Synchronization
 import TestSupport
 import Testing
 
@@ -106,20 +108,40 @@ struct CollectTests {
     #expect(rewritten)
   }
 
-  @Test("a disk that is full at any step is exit 7 and loses nothing")
+  @Test("a disk that is full at any step is exit 7, loses nothing and leaves no partial file")
   func fullDisk() throws {
-    var rewritten = false
-    for step in 0..<200 where !rewritten {
-      let stage = try Self.prepared()
-      let disk = LosingDisk(cut: step, code: ENOSPC, graveyard: stage.folder.path + "/graveyard")
-      do {
-        rewritten = try stage.open(storage: disk).collect().packsRewritten == 1
-      } catch let error as RepositoryError {
-        #expect(error.kind == .io, "step \(step): \(error)")
+    let prepared = try Self.prepared()
+    for call in [FaultyDisk.Call.write, .sync] {
+      for number in 1..<200 {
+        let stage = try Stage(copyOf: prepared)
+        let disk = FaultyDisk(failing: call, number: number, code: ENOSPC)
+        do {
+          _ = try stage.open(storage: disk).collect()
+        } catch let error as RepositoryError {
+          #expect(error.kind == .io && error.hint != nil, "\(call) \(number): \(error)")
+        }
+        guard disk.hasFailed else { break }
+        try Self.expectWhole(["one", "part"], stage, "\(call) \(number)")
+        let partial = try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp")
+        #expect(partial.isEmpty, "\(call) \(number)")
+        _ = try stage.open().collect()
+        #expect(try stage.open().verify().garbage.isEmpty, "\(call) \(number)")
       }
-      try Self.expectWhole(["one", "part"], stage, "step \(step)")
     }
-    #expect(rewritten)
+  }
+
+  @Test("no file is removed while a row names it")
+  func order() throws {
+    let stage = try Self.prepared()
+    let removed = Mutex<[String]>([])
+    let disk = WatchedDisk { [database = stage.store + "/stemma.sqlite"] path in
+      let lineage = try LineageDatabase(path: database, readOnly: true)
+      let named = try lineage.packs().map(\.digest.hex) + lineage.snapshot { try $0.referencedDocuments() }.map(\.hex)
+      #expect(!named.contains { path.contains($0) }, "\(path)")
+      removed.withLock { $0.append(path) }
+    }
+    #expect(try stage.open(storage: disk).collect().packsRewritten == 1)
+    #expect(removed.withLock { $0 }.contains { $0.hasSuffix(".pack") })
   }
 
   @Test("a damaged frame is not copied: gc says so and leaves the pack")
@@ -145,5 +167,23 @@ struct CollectTests {
     #expect { try store.collect() } throws: { ($0 as? RepositoryError)?.isInterruption == true }
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
     try Self.expectWhole(["one", "part"], stage)
+  }
+}
+
+/// The real disk, with somebody who is told before a file is removed.
+private struct WatchedDisk: Storage {
+  let disk = LocalStorage()
+  let willRemove: @Sendable (String) throws -> Void
+
+  func create(_ path: String) throws(StorageError) -> any StorageFile { try disk.create(path) }
+  func open(_ path: String) throws(StorageError) -> any StorageFile { try disk.open(path) }
+  func rename(_ source: String, to target: String) throws(StorageError) { try disk.rename(source, to: target) }
+  func syncDirectory(_ path: String) throws(StorageError) { try disk.syncDirectory(path) }
+  func makeDirectory(_ path: String) throws(StorageError) { try disk.makeDirectory(path) }
+  func list(_ path: String) throws(StorageError) -> [String] { try disk.list(path) }
+
+  func remove(_ path: String) throws(StorageError) {
+    do { try willRemove(path) } catch { Issue.record(error) }
+    try disk.remove(path)
   }
 }
