@@ -1,9 +1,13 @@
 package import JSON
+package import Objects
 
 /// A model in one line.
 public struct ModelSummary: Sendable {
-  /// 64 hex digits.
-  public let id: String
+  package let digest: Digest
+  /// 64 hex digits; made when asked for, because lists hold tens of thousands.
+  public var id: String { digest.hex }
+  /// The first 12 hex digits, for people.
+  public var shortID: String { digest.short }
   public let names: [String]
   /// `stored`, `virtual` or `absent`.
   public let state: String

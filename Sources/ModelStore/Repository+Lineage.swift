@@ -131,7 +131,7 @@ extension Repository {
     _ row: ModelRow, names: [String], origin: (kind: DerivationKind, madeAt: String)?
   ) -> ModelSummary {
     ModelSummary(
-      id: row.id.hex, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
+      digest: row.id, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
       kind: origin?.kind.rawValue, madeAt: origin?.madeAt)
   }
 

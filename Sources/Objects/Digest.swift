@@ -73,7 +73,10 @@ package struct Digest: Sendable, Hashable, Comparable {
   }
 
   /// The first 12 hex digits, for people.
-  package var short: String { String(hex.prefix(12)) }
+  package var short: String {
+    let digits = String(words.0 >> 16, radix: 16)
+    return String(repeating: "0", count: 12 - digits.utf8.count) + digits
+  }
 
   package static func == (a: Digest, b: Digest) -> Bool { a.words == b.words }
   package static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }

@@ -69,44 +69,48 @@ extension String {
   private var isPrintable: Bool { utf8.allSatisfy { (0x20...0x7E).contains($0) } }
 }
 
-/// Rows of texts in columns, two blanks apart.
+/// Rows of texts in columns, two blanks apart. Cells lie flat, because a list may have tens of thousands.
 struct Table {
-  private var rows: [[String]]
+  private var cells: [String]
+  private var places: [Int]
+  private var widths: [Int]
   /// Columns whose texts end at the right: numbers.
   private let numbers: Set<Int>
 
-  init(_ heads: [String] = [], numbers: Set<Int> = []) {
-    rows = heads.isEmpty ? [] : [heads]
+  init(_ heads: [String], numbers: Set<Int> = []) {
+    cells = heads
+    places = heads.map(\.columns)
+    widths = places
     self.numbers = numbers
   }
 
-  mutating func add(_ cells: [String]) {
-    rows.append(cells.map(\.plain))
+  /// Adds a row; one cell for each head.
+  mutating func add(_ row: [String]) {
+    for (column, cell) in row.enumerated() {
+      let cell = cell.plain
+      cells.append(cell)
+      places.append(cell.columns)
+      widths[column] = max(widths[column], places[places.count - 1])
+    }
   }
 
   var text: String {
-    var widths: [Int] = []
-    let places = rows.map { cells in cells.map(\.columns) }
-    for row in places {
-      for (column, width) in row.enumerated() {
-        if column == widths.count { widths.append(0) }
-        widths[column] = max(widths[column], width)
-      }
-    }
     var text: [UInt8] = []
-    for (cells, places) in zip(rows, places) {
-      if !text.isEmpty { text.append(0x0A) }
+    text.reserveCapacity(cells.count / widths.count * (widths.reduce(0, +) + 2 * widths.count))
+    for start in stride(from: 0, to: cells.count, by: widths.count) {
+      if start > 0 { text.append(0x0A) }
       // Blanks are owed until something follows them, so that no line ends in one.
       var owed = 0
-      for column in cells.indices {
-        let padding = widths[column] - places[column]
-        if numbers.contains(column) { owed += padding }
-        if places[column] > 0 {
+      for column in widths.indices {
+        let padding = widths[column] - places[start + column]
+        let isNumber = numbers.contains(column)
+        if isNumber { owed += padding }
+        if places[start + column] > 0 {
           text.append(contentsOf: repeatElement(0x20, count: owed))
-          text.append(contentsOf: cells[column].utf8)
+          text.append(contentsOf: cells[start + column].utf8)
           owed = 0
         }
-        owed += (numbers.contains(column) ? 0 : padding) + 2
+        owed += (isNumber ? 0 : padding) + 2
       }
     }
     return String(decoding: text, as: UTF8.self)

@@ -31,7 +31,7 @@ struct List: ParsableCommand {
     for model in models {
       for name in model.names.isEmpty ? ["-"] : model.names {
         table.add([
-          name, model.id.shortID, model.state, model.tensors.grouped, model.bytes.asSize,
+          name, model.shortID, model.state, model.tensors.grouped, model.bytes.asSize,
           model.madeAt.map { String($0.prefix(10)) } ?? "-", model.kind ?? "",
         ])
       }
