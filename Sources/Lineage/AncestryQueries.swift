@@ -54,17 +54,6 @@ extension LineageReading {
     }
   }
 
-  /// How and when each model was made, by its newest derivation. One pass over a narrow query, for lists.
-  package func origins() throws -> [Digest: (kind: DerivationKind, madeAt: String)] {
-    try withConnection { connection in
-      var found: [Digest: (kind: DerivationKind, madeAt: String)] = [:]
-      try connection.each("SELECT model, kind, made_at FROM derivations ORDER BY sequence", []) { row in
-        found[try row.digest(0)] = (try row.choice(1, DerivationKind.self), try row.text(2))
-      }
-      return found
-    }
-  }
-
   /// Every derivation on record, newest first.
   package func allDerivations() throws -> [DerivationRow] {
     try withConnection { try $0.derivations("\(columns) FROM derivations d \(withParents)", []) }

@@ -82,6 +82,19 @@ package struct ModelRow: Sendable, Equatable {
 package struct NamedModel: Sendable, Equatable {
   package let model: ModelRow
   package let names: [String]
+  /// How it was first made; nil where no derivation is known.
+  package let origin: ModelOrigin?
+}
+
+/// How and when a model was first made.
+package struct ModelOrigin: Sendable, Equatable {
+  package let kind: DerivationKind
+  package let madeAt: String
+
+  package init(kind: DerivationKind, madeAt: String) {
+    self.kind = kind
+    self.madeAt = madeAt
+  }
 }
 
 /// How a model was made.
