@@ -53,7 +53,7 @@ let package = Package(
     // A block ↔ its coded bytes.
     .target(name: "Codecs", dependencies: ["CKernels", "Tensors", "CZstd"], swiftSettings: house),
     // Recipe → plan → blocks.
-    .target(name: "Merging", dependencies: ["Tensors", yams], swiftSettings: house),
+    .target(name: "Merging", dependencies: ["CKernels", "Tensors", yams, crypto], swiftSettings: house),
     // Facts in SQLite.
     .target(name: "Lineage", dependencies: ["Objects", "Migrations", grdb], swiftSettings: house),
 
@@ -73,7 +73,7 @@ let package = Package(
     .testTarget(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport", crypto], swiftSettings: house),
     .testTarget(name: "LineageTests", dependencies: ["Lineage", "Objects", grdb, "TestSupport"], swiftSettings: house),
     .testTarget(
       name: "ModelStoreTests",
@@ -81,5 +81,6 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),
     .testTarget(name: "HouseTests", dependencies: ["Migrations", crypto], swiftSettings: house),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -13,11 +13,12 @@ package enum MergeError: Error, Equatable {
   case repeatedModel(String, line: Int?)
   case unknownParameter(String, method: String, line: Int?, suggestion: String?)
   case globalParameterOnModel(String, model: String, line: Int?)
-  case uselessParameter(String, method: String, line: Int?)
   case missingBase(method: String)
+  case misfit(place: String, expected: String, found: String, line: Int?)
 
   // Planning.
   case unknownArithmetic(String)
+  case inputCount(method: String, expected: ClosedRange<Int>, found: Int, base: Bool)
   case missingInput(String)
   case repeatedTensor(String, model: String)
   case missingTensor(String, lacking: String, having: String)
@@ -27,8 +28,14 @@ package enum MergeError: Error, Equatable {
   case missingParameter(String, model: String?, tensor: String)
   case weightsSumToZero(tensor: String, weights: [Double])
 
+  // Looking at whole tensors before blocks are made.
+  case notFinite(tensor: String, model: String?)
+  case cancellingDirections(tensor: String)
+  case keepProbability(tensor: String, density: Double, epsilon: Double)
+
   // Planning where digests are known, else running.
   case contentMismatch(tensor: String, first: String, second: String, dtype: DType)
+  case opposedDirections(tensor: String)
 }
 
 extension MergeError: CustomStringConvertible {
@@ -36,7 +43,7 @@ extension MergeError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .invalidYAML, .unknownKey, .missingKey, .wrongType, .unknownMethod, .unknownDType, .unsupported,
-      .repeatedModel, .unknownParameter, .globalParameterOnModel, .uselessParameter, .missingBase:
+      .repeatedModel, .unknownParameter, .globalParameterOnModel, .missingBase, .misfit:
       recipeDescription
     default:
       planDescription
@@ -65,10 +72,10 @@ extension MergeError: CustomStringConvertible {
       "method \(method) has no parameter '\(name)'\(at(line))\(meant(suggestion))"
     case .globalParameterOnModel(let name, let model, let line):
       "parameter '\(name)'\(at(line)) belongs to the whole merge, found under model '\(model)'"
-    case .uselessParameter(let name, let method, let line):
-      "parameter '\(name)'\(at(line)) has no effect on method \(method), which does not prune"
     case .missingBase(let method):
       "method \(method) needs a base_model"
+    case .misfit(let place, let expected, let found, let line):
+      "\(place)\(at(line)): expected \(expected), found \(found)"
     default: ""
     }
   }
@@ -76,7 +83,9 @@ extension MergeError: CustomStringConvertible {
   private var planDescription: String {
     switch self {
     case .unknownArithmetic(let name):
-      "unknown arithmetic '\(name)', expected exact-1"
+      "unknown arithmetic '\(name)', expected exact-1 or mergekit-0.1.5"
+    case .inputCount(let method, let expected, let found, let base):
+      "method \(method) takes \(Self.text(expected))\(base ? " besides the base" : ""), found \(found)"
     case .missingInput(let model):
       "no tensors were given for model '\(model)'"
     case .repeatedTensor(let tensor, let model):
@@ -94,11 +103,27 @@ extension MergeError: CustomStringConvertible {
       "missing required parameter '\(name)'\(model.map { " of model '\($0)'" } ?? "") for tensor '\(tensor)'"
     case .weightsSumToZero(let tensor, let weights):
       "the weights \(weights) of tensor '\(tensor)' sum to zero (or beyond f32) and cannot be normalized"
+    case .notFinite(let tensor, let model):
+      model.map { "tensor '\(tensor)' holds NaN or infinite elements in model '\($0)', expected finite numbers" }
+        ?? "tensor '\(tensor)' holds numbers too large for the differences and sums that its method needs"
+    case .cancellingDirections(let tensor):
+      "the weighted directions of tensor '\(tensor)' cancel, so that more than two models have no spherical mean; "
+        + "change a weight"
+    case .keepProbability(let tensor, let density, let epsilon):
+      "density \(density) and epsilon \(epsilon) of tensor '\(tensor)' give probabilities outside 0 to 1; "
+        + "expected 0 < density - epsilon and density + epsilon < 1"
+    case .opposedDirections(let tensor):
+      "tensor '\(tensor)': the weighted directions of its models cancel, so they have no mean on a sphere"
     case .contentMismatch(let tensor, let first, let second, let dtype):
       "tensor '\(tensor)' of dtype \(dtype.rawValue) differs between model '\(first)' and model '\(second)'; "
         + "only F16, BF16, F32 and F64 tensors are merged, others must be equal"
     default: ""
     }
+  }
+
+  private static func text(_ range: ClosedRange<Int>) -> String {
+    let count = range.lowerBound == 1 ? "1 model" : "\(range.lowerBound) models"
+    return range.upperBound == .max ? "at least \(count)" : "exactly \(count)"
   }
 
   private func at(_ line: Int?) -> String { line.map { " (line \($0))" } ?? "" }

@@ -2,45 +2,119 @@
 package enum MergeMethod: String, CaseIterable, Sendable {
   case linear
   case taskArithmetic = "task_arithmetic"
+  case ties
+  case dareLinear = "dare_linear"
+  case dareTies = "dare_ties"
+  case della
+  case dellaLinear = "della_linear"
+  case breadcrumbs
+  case breadcrumbsTies = "breadcrumbs_ties"
+  case slerp
+  case nuslerp
+  case multislerp
+  case karcher
+  case nearswap
+  case modelStock = "model_stock"
+  case sce
+  case ram
+  case ramPlus = "ramplus_tl"
+  case arceeFusion = "arcee_fusion"
+  case passthrough
   case copy
 
   /// Those that recipes can name.
   static var inRecipes: [MergeMethod] { allCases.filter { $0 != .copy } }
 
-  /// mergekit's methods that are not here yet.
-  static let planned = [
-    "ties", "dare_linear", "dare_ties", "breadcrumbs", "breadcrumbs_ties", "della", "della_linear", "slerp", "nuslerp",
-    "multislerp", "karcher", "model_stock", "sce", "ram", "ramplus_tl", "arcee_fusion", "nearswap", "passthrough",
-  ]
+  /// What a method makes of `base_model`.
+  enum BaseUse {
+    /// An input like the others.
+    case ordinary
+    /// Apart from the others where it is given.
+    case optional
+    /// Must be given.
+    case required
+  }
 
-  /// True where a base_model must be given; it then needs no weight.
-  var needsBase: Bool { self == .taskArithmetic }
+  /// Parameters, `base_model` and number of inputs are mergekit's, defaults included.
+  var baseUse: BaseUse {
+    switch self {
+    case .linear, .karcher, .passthrough, .copy: .ordinary
+    case .nuslerp, .multislerp: .optional
+    default: .required
+    }
+  }
+
+  /// True where a base_model must be given; it then needs no parameters of its own.
+  var needsBase: Bool { baseUse == .required }
+
+  /// How many inputs besides a base that stands apart.
+  var inputCount: ClosedRange<Int> {
+    switch self {
+    case .passthrough, .slerp, .nearswap, .arceeFusion: 1...1
+    case .nuslerp: 2...2
+    case .modelStock: 2...Int.max
+    case .linear, .karcher, .copy, .multislerp, .sce, .ram, .ramPlus: 1...Int.max
+    default: 0...Int.max
+    }
+  }
 
   /// What a parameter must be, and where it may stand.
   struct ParameterRule: Sendable {
     enum Kind: Sendable { case number, flag }
+    /// What holds where a recipe says nothing.
+    enum Fallback: Sendable, Equatable {
+      case required
+      case value(Double)
+      /// Nothing: the method goes without.
+      case absent
+    }
     let name: String
     let kind: Kind
     /// True where each model may have its own value; the global one is then the fallback.
     let perModel: Bool
-  }
+    let fallback: Fallback
 
-  /// The parameters of this method. `int8_mask` and `rescale` are mergekit's and change nothing without pruning.
-  var parameters: [ParameterRule] {
-    let weight = ParameterRule(name: "weight", kind: .number, perModel: true)
-    let normalize = ParameterRule(name: "normalize", kind: .flag, perModel: false)
-    switch self {
-    case .linear: return [weight, normalize]
-    case .taskArithmetic:
-      return [
-        weight, normalize, ParameterRule(name: "lambda", kind: .number, perModel: false),
-        ParameterRule(name: "int8_mask", kind: .flag, perModel: false),
-        ParameterRule(name: "rescale", kind: .flag, perModel: false),
-      ]
-    case .copy: return []
+    static func perModel(_ name: String, _ fallback: Fallback = .required) -> ParameterRule {
+      ParameterRule(name: name, kind: .number, perModel: true, fallback: fallback)
+    }
+
+    static func number(_ name: String, _ fallback: Fallback = .required) -> ParameterRule {
+      ParameterRule(name: name, kind: .number, perModel: false, fallback: fallback)
+    }
+
+    static func flag(_ name: String, _ value: Bool) -> ParameterRule {
+      ParameterRule(name: name, kind: .flag, perModel: false, fallback: .value(value ? 1 : 0))
     }
   }
 
-  /// Parameters of the pruning methods: named as useless here rather than as unknown.
-  static let pruning = ["density", "gamma", "epsilon"]
+  /// The parameters of this method. `int8_mask` changes nothing: in mergekit it is the type in which masks are kept.
+  var parameters: [ParameterRule] {
+    switch self {
+    case .linear: [.perModel("weight"), .flag("normalize", true)]
+    case .taskArithmetic: taskParameters(normalize: false, rescale: false)
+    case .ties: taskParameters(normalize: true, rescale: false)
+    case .dareLinear, .dareTies: taskParameters(normalize: false, rescale: true)
+    case .dellaLinear: taskParameters(normalize: false, rescale: true) + [.perModel("epsilon", .value(0.15))]
+    case .della: taskParameters(normalize: true, rescale: true) + [.perModel("epsilon", .value(0.15))]
+    case .breadcrumbs, .breadcrumbsTies:
+      taskParameters(normalize: false, rescale: false) + [.perModel("gamma", .value(0.01))]
+    case .slerp, .nearswap: [.number("t")]
+    case .nuslerp: [.perModel("weight"), .flag("nuslerp_flatten", true), .flag("nuslerp_row_wise", false)]
+    case .multislerp: [.perModel("weight"), .flag("normalize_weights", true), .number("eps", .value(1e-8))]
+    case .karcher: [.number("max_iter", .value(10)), .number("tol", .value(1e-5))]
+    case .modelStock: [.flag("filter_wise", false)]
+    case .sce: [.number("select_topk", .value(1)), .flag("int8_mask", false)]
+    case .ram: [.number("epsilon", .value(1e-5))]
+    case .ramPlus: [.number("epsilon", .value(1e-5)), .number("r", .value(0.1)), .number("alpha", .value(0.2))]
+    case .passthrough: [.perModel("scale", .absent)]
+    case .arceeFusion, .copy: []
+    }
+  }
+
+  private func taskParameters(normalize: Bool, rescale: Bool) -> [ParameterRule] {
+    [
+      .perModel("weight"), .perModel("density", .value(1)), .flag("normalize", normalize), .flag("rescale", rescale),
+      .number("lambda", .value(1)), .flag("int8_mask", false),
+    ]
+  }
 }

@@ -1,11 +1,18 @@
 /// The buffers of one worker, kept from block to block. They grow to the largest block asked for.
-package struct MergeScratch: ~Copyable {
+package final class MergeScratch {
   let sum = Buffer()
   let input = Buffer()
   let base = Buffer()
   let wideBase = Buffer()
+  private var wide: [Buffer] = []
 
   package init() {}
+
+  /// The buffer of widened elements of the input at this position.
+  func wide(_ position: Int) -> Buffer {
+    while wide.count <= position { wide.append(Buffer()) }
+    return wide[position]
+  }
 
   /// Raw memory at a cache line's border.
   final class Buffer {

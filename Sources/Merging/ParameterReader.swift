@@ -22,9 +22,6 @@ struct ParameterReader {
 
   private func rule(for name: String, line: Int?) throws(MergeError) -> MergeMethod.ParameterRule {
     guard let rule = method.parameters.first(where: { $0.name == name }) else {
-      if MergeMethod.pruning.contains(name) {
-        throw .uselessParameter(name, method: method.rawValue, line: line)
-      }
       let nearest = Spelling.nearest(to: name, among: method.parameters.map(\.name))
       throw .unknownParameter(name, method: method.rawValue, line: line, suggestion: nearest)
     }

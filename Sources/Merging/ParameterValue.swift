@@ -61,37 +61,3 @@ struct TensorPlace {
     return (0...(text.count - part.count)).contains { text[$0..<($0 + part.count)].elementsEqual(part) }
   }
 }
-
-/// The layer stacks of a model, read from tensor names such as `model.layers.12.mlp.up_proj.weight`.
-struct LayerStacks {
-  private var counts: [String: Int] = [:]
-
-  init(names: some Sequence<String>) {
-    for name in names {
-      guard let (stack, index) = Self.layer(of: name) else { continue }
-      counts[stack] = max(counts[stack] ?? 0, index + 1)
-    }
-  }
-
-  /// The tensor's place: index / (layers - 1) within its own stack.
-  func place(of name: String) -> TensorPlace {
-    guard let (stack, index) = Self.layer(of: name), let count = counts[stack] else {
-      return TensorPlace(name: name, position: 0)
-    }
-    return TensorPlace(name: name, position: count == 1 ? 1 : Double(index) / Double(count - 1))
-  }
-
-  private static let markers: Set<Substring> = ["layers", "layer", "h", "blocks", "block"]
-
-  /// The text up to the layer number and the number, at the first marker that a number follows.
-  private static func layer(of name: String) -> (stack: String, index: Int)? {
-    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    for at in parts.indices.dropLast() where markers.contains(parts[at]) {
-      let digits = parts[at + 1]
-      guard (1...6).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }) else { continue }
-      guard let index = Int(digits) else { continue }
-      return (parts[...at].joined(separator: "."), index)
-    }
-    return nil
-  }
-}

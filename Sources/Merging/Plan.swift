@@ -4,19 +4,26 @@ package import Tensors
 package struct Plan: Sendable, Equatable {
   /// The arithmetic version; what it computes never changes once shipped.
   package let arithmetic: String
+  /// The seed of mergekit's generator; nil in exact arithmetic, where each method call has its own.
+  package let seed: UInt32?
   /// The references of the models read.
   package let inputs: [String]
   /// The tensors of the fused model, sorted by the bytes of their names.
   package let tensors: [PlannedTensor]
 
-  package init(arithmetic: String, inputs: [String], tensors: [PlannedTensor]) {
+  package init(arithmetic: String, seed: UInt32? = nil, inputs: [String], tensors: [PlannedTensor]) {
     self.arithmetic = arithmetic
+    self.seed = seed
     self.inputs = inputs
     self.tensors = tensors
   }
 
   /// The arithmetic of this version: f32 elements (f64 where an input is F64), nothing fused, one rounding at the end.
   package static let exact1 = "exact-1"
+
+  /// That of mergekit 0.1.5 on a CPU: rounded to the working type after every operation, whole tensors, one stream of
+  /// random numbers.
+  package static let mergekit015 = "mergekit-0.1.5"
 
   /// Bytes of all input tensors that will be read.
   package var bytesToRead: Int { tensors.reduce(0) { $0 + $1.bytesToRead } }
@@ -30,6 +37,22 @@ package struct Plan: Sendable, Equatable {
   }
 }
 
+/// A tensor that is read to make another.
+package struct PlannedInput: Sendable, Hashable {
+  /// An index into `Plan.inputs`.
+  package let model: Int
+  /// Its name there; another than the output's where layers are moved.
+  package let tensor: String
+  /// As it is stored.
+  package let dtype: DType
+
+  package init(model: Int, tensor: String, dtype: DType) {
+    self.model = model
+    self.tensor = tensor
+    self.dtype = dtype
+  }
+}
+
 /// How one tensor of the fused model is made.
 package struct PlannedTensor: Sendable, Equatable {
   package let name: String
@@ -37,18 +60,20 @@ package struct PlannedTensor: Sendable, Equatable {
   package let dtype: DType
   package let shape: Shape
   package let method: MethodCall
-  /// The inputs read, as indices into `Plan.inputs`, in the order of arithmetic.
-  package let inputs: [Int]
-  /// The stored dtype of each of `inputs`.
-  package let inputDTypes: [DType]
+  /// What is read, in the order of arithmetic; all have the output's shape.
+  package let inputs: [PlannedInput]
+  /// The type that values are rounded to after each operation; nil in exact arithmetic.
+  package let workingDType: DType?
 
-  package init(name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [Int], inputDTypes: [DType]) {
+  package init(
+    name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [PlannedInput], workingDType: DType? = nil
+  ) {
+    self.workingDType = workingDType
     self.name = name
     self.dtype = dtype
     self.shape = shape
     self.method = method
     self.inputs = inputs
-    self.inputDTypes = inputDTypes
   }
 
   /// Elements to produce; bytes where the dtype is smaller than a byte.
@@ -57,25 +82,29 @@ package struct PlannedTensor: Sendable, Equatable {
     return dtype.bits < 8 ? count * dtype.bits / 8 : count
   }
 
+  /// The length of vectors along the last axis; 1 for a scalar.
+  var rowLength: Int { shape.dimensions.last ?? 1 }
+
   /// Bytes of one unit of output, at least 1.
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
   /// Bytes of the inputs of this tensor.
-  package var bytesToRead: Int { inputDTypes.reduce(0) { $0 + (shape.byteCount(of: $1) ?? 0) } }
+  package var bytesToRead: Int { inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }
 
   /// True where elements are computed in f64.
-  var isWide: Bool { inputDTypes.contains(.f64) }
+  var isWide: Bool { inputs.contains { $0.dtype == .f64 } }
 
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4
-    let stored = inputDTypes.map { max(1, $0.bits / 8) }.max() ?? 0
+    let stored = inputs.map { max(1, $0.dtype.bits / 8) }.max() ?? 0
     switch method.name {
     case .copy: return elements * (unitBytes + (inputs.count > 1 ? stored : 0))
     case .linear: return elements * (unitBytes + wide + stored)
     case .taskArithmetic: return elements * (unitBytes + 2 * wide + 2 * stored)
+    default: return elements * (unitBytes + (inputs.count + 1) * wide + stored)
     }
   }
 }

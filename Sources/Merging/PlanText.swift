@@ -2,10 +2,10 @@ internal import Tensors
 
 extension MethodCall {
   /// The method and its parameters on one line, e.g. `linear, weight 0.5 0.5, normalize 1`.
-  fileprivate func text(inputs: [Int]) -> String {
-    let others = inputs.enumerated().filter { $0.offset != base }.map { "\($0.element)" }
+  fileprivate func text(inputs: [PlannedInput]) -> String {
+    let others = inputs.enumerated().filter { $0.offset != base }.map { "\($0.element.model)" }
     var parts = ["\(name.rawValue) of \(others.joined(separator: " "))"]
-    if let base { parts.append("base \(inputs[base])") }
+    if let base { parts.append("base \(inputs[base].model)") }
     for (parameter, values) in perInput.sorted(by: { $0.key < $1.key }) {
       parts.append("\(parameter) \(values.isEmpty ? "none" : values.map { Self.short($0) }.joined(separator: " "))")
     }

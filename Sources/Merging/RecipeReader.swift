@@ -15,8 +15,11 @@ struct RecipeReader {
     guard let root else { throw .missingKey("merge_method", place: "the recipe", line: nil) }
     top = try YAML.entries(
       of: root, name: "the recipe",
-      known: ["merge_method", "base_model", "models", "parameters", "dtype", "out_dtype"],
-      unsupported: ["slices", "modules", "tokenizer_source", "tokenizer", "chat_template", "name"])
+      known: [
+        "merge_method", "base_model", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "name",
+        "stemma",
+      ],
+      unsupported: ["tokenizer_source", "tokenizer", "chat_template"])
   }
 
   func method() throws(MergeError) -> MergeMethod {
@@ -25,14 +28,13 @@ struct RecipeReader {
     }
     let name = try YAML.text(entry.value, "merge_method")
     if let method = MergeMethod.inRecipes.first(where: { $0.rawValue == name }) { return method }
-    if MergeMethod.planned.contains(name) { throw .unsupported(feature: "merge method \(name)", line: entry.line) }
-    let all = MergeMethod.inRecipes.map(\.rawValue) + MergeMethod.planned
-    throw .unknownMethod(name, line: entry.line, suggestion: Spelling.nearest(to: name, among: all))
+    throw .unknownMethod(
+      name, line: entry.line, suggestion: Spelling.nearest(to: name, among: MergeMethod.inRecipes.map(\.rawValue)))
   }
 
   func base() throws(MergeError) -> String? {
     guard let entry = top["base_model"] else { return nil }
-    return try reference(entry.value, "base_model")
+    return try Self.reference(entry.value, "base_model")
   }
 
   func dtype(_ key: String) throws(MergeError) -> DType? {
@@ -47,32 +49,43 @@ struct RecipeReader {
     }
   }
 
-  func models(_ method: MergeMethod) throws(MergeError) -> [Recipe.Model] {
-    guard let entry = top["models"] else { throw .missingKey("models", place: "the recipe", line: nil) }
-    guard case .sequence(let list) = entry.value, !list.isEmpty else {
-      throw YAML.wrongType("models", "a list of models", entry.value)
-    }
-    var models: [Recipe.Model] = []
-    for node in list {
-      let fields = try YAML.entries(of: node, name: "an entry of models", known: ["model", "parameters"])
-      guard let name = fields["model"] else {
-        throw .missingKey("model", place: "an entry of models", line: node.mark?.line)
+  func name() throws(MergeError) -> String? {
+    guard let entry = top["name"] else { return nil }
+    return try YAML.text(entry.value, "name")
+  }
+
+  subscript(key: String) -> Entry? { top[key] }
+
+  /// What lists models: `models` and `slices`.
+  func body() -> [String: Entry] { top.filter { ["models", "slices"].contains($0.key) } }
+
+  /// Stemma's own keys.
+  func settings() throws(MergeError) -> Recipe.Settings {
+    var settings = Recipe.Settings()
+    guard let entry = top["stemma"] else { return settings }
+    let fields = try YAML.entries(of: entry.value, name: "stemma", known: ["rescale", "seed"])
+    if let seed = fields["seed"]?.value {
+      guard let number = seed.int, (0...0xFFFF_FFFF).contains(number) else {
+        throw YAML.wrongType("seed", "a whole number from 0 to 4294967295", seed)
       }
-      let reference = try reference(name.value, "model")
-      if models.contains(where: { $0.reference == reference }) {
-        throw .repeatedModel(reference, line: name.value.mark?.line)
-      }
-      let parameters = try ParameterReader(method: method, model: reference).read(fields["parameters"])
-      models.append(Recipe.Model(reference: reference, parameters: parameters))
+      settings.seed = number
     }
-    return models
+    if let rescale = fields["rescale"]?.value {
+      switch try YAML.text(rescale, "rescale") {
+      case "l1": settings.rescalesByPaper = false
+      case "paper": settings.rescalesByPaper = true
+      default: throw YAML.wrongType("rescale", "l1 or paper", rescale)
+      }
+    }
+    return settings
   }
 
   func globalParameters(_ method: MergeMethod) throws(MergeError) -> [String: ParameterValue] {
     try ParameterReader(method: method, model: nil).read(top["parameters"])
   }
 
-  private func reference(_ node: Node, _ key: String) throws(MergeError) -> String {
+  /// A model's reference.
+  static func reference(_ node: Node, _ key: String) throws(MergeError) -> String {
     if case .mapping = node { throw .unsupported(feature: "a mapping as model reference", line: node.mark?.line) }
     let name = try YAML.text(node, key)
     if name.utf8.contains(UInt8(ascii: "+")) {

@@ -10,7 +10,7 @@ private let floorPlan: [String: Set<String>] = [
   "migrations": [],
   "Checkpoints": ["JSON", "Tensors"],
   "Codecs": ["CKernels", "Tensors", "CZstd"],
-  "Merging": ["Tensors", "Yams"],
+  "Merging": ["CKernels", "Tensors", "Yams", "Crypto", "Synchronization"],
   "Lineage": ["Objects", "Migrations", "GRDB", "Foundation"],
   "ModelStore": [
     "JSON", "Tensors", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Logging", "Crypto", "SystemPackage",

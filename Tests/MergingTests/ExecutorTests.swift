@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// One stored number, decoded and encoded without any of the code under test.
-private enum Plain {
+enum Plain {
   static func number(_ bytes: ArraySlice<UInt8>, _ dtype: DType) -> Double {
     let bits = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     return switch dtype {

@@ -13,19 +13,19 @@ struct ArraySource: TensorSource {
 }
 
 extension Executor {
-  /// A whole tensor, computed in blocks of so many elements.
-  func bytes(of tensor: Int, block: Int) throws -> [UInt8] {
+  /// A whole tensor, measured by so many workers and computed in blocks of so many elements.
+  func bytes(of tensor: Int, block: Int, workers: Int = 1) throws -> [UInt8] {
     let planned = plan.tensors[tensor]
-    var scratch = MergeScratch()
+    let scratch = MergeScratch()
     var out = [UInt8](repeating: 0xAA, count: planned.bytesToWrite)
-    let measurements = try measure(tensor: tensor)
+    let measurements = try measure(tensor: tensor, pool: WorkerPool(width: workers), shelf: ScratchShelf())
     try out.withUnsafeMutableBytes { out in
       for start in stride(from: 0, to: planned.unitCount, by: block) {
         let elements = start..<min(start + block, planned.unitCount)
         let target = out[elements.lowerBound * planned.unitBytes..<elements.upperBound * planned.unitBytes]
         try produce(
           tensor: tensor, elements: elements, measurements: measurements,
-          into: UnsafeMutableRawBufferPointer(rebasing: target), scratch: &scratch)
+          into: UnsafeMutableRawBufferPointer(rebasing: target), scratch: scratch)
       }
     }
     return out

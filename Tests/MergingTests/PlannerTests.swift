@@ -84,8 +84,8 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         input 1  code
         input 2  base
 
-        way 1  task_arithmetic of 0 1, base 2, weight 0.4 -1, lambda 0.5, normalize 0
-        way 2  task_arithmetic of 0 1, base 2, weight 0.4 -1, lambda 0.5, normalize 1
+        way 1  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 0, rescale 0
+        way 2  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 1, rescale 0
 
         way  dtype  shape  reads  tensor
         1    F32    [2]       12  h.0.w
@@ -198,9 +198,31 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         == .contentMismatch(tensor: "x", first: "a", second: "b", dtype: .i8))
     let recipe = try Recipe(yaml: two)
     let known = try Planner.plan(recipe: recipe, inputs: [input("a", .i8, "00"), input("b", .i8, "00")])
-    #expect(known.tensors[0].inputs == [0])
+    #expect(known.tensors[0].inputs.map(\.model) == [0])
     let unknown = try Planner.plan(recipe: recipe, inputs: [input("a", .i8, "00"), input("b", .i8, nil)])
-    #expect(unknown.tensors[0].inputs == [0, 1])
+    #expect(unknown.tensors[0].inputs.map(\.model) == [0, 1])
+  }
+
+  @Test("a number of models that the method cannot take is refused, the base counted apart")
+  func inputCounts() throws {
+    func refused(_ method: String, _ models: String, _ base: String?, _ parameters: String) throws -> MergeError? {
+      let listed = models.map { "{model: \($0)}" }.joined(separator: ", ")
+      let yaml = "merge_method: \(method)\nmodels: [\(listed)]\nparameters: {\(parameters)}\n"
+      let recipe = base.map { yaml + "base_model: \($0)\n" } ?? yaml
+      let names = Set(models.map { String($0) } + (base.map { [$0] } ?? []))
+      return try refusal(recipe, names.map { model($0, [("x", [1])]) })
+    }
+    #expect(try refused("slerp", "ab", "a", "t: 0.5") == nil)
+    #expect(
+      try refused("slerp", "abc", "a", "t: 0.5")
+        == .inputCount(method: "slerp", expected: 1...1, found: 2, base: true))
+    #expect(
+      try refused("model_stock", "a", "b", "filter_wise: false")
+        == .inputCount(method: "model_stock", expected: 2...Int.max, found: 1, base: true))
+    #expect(
+      try refused("nuslerp", "abc", nil, "weight: 1")
+        == .inputCount(method: "nuslerp", expected: 2...2, found: 3, base: false))
+    #expect(try refused("ties", "a", "a", "weight: 1") == nil)
   }
 
   @Test("an arithmetic of the future is refused")

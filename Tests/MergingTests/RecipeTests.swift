@@ -37,9 +37,9 @@ private func refusal(_ yaml: String) -> MergeError? {
     #expect(recipe.text == text)
     #expect(recipe.method == .taskArithmetic)
     #expect(recipe.modelReferences == ["base", "./math", "code:v1"])
-    #expect(recipe.models[0].parameters == [:])
-    #expect(recipe.models[1].parameters == ["weight": .gradient([0, 0.5, 1])])
-    let weight = recipe.models[2].parameters["weight"]
+    #expect(recipe.sources[0].parameters == [:])
+    #expect(recipe.sources[1].parameters == ["weight": .gradient([0, 0.5, 1])])
+    let weight = recipe.sources[2].parameters["weight"]
     guard case .filtered(let entries) = weight else { return #expect(Bool(false), "\(String(describing: weight))") }
     #expect(entries.map(\.filter) == ["mlp", nil])
     #expect(entries.map(\.value) == [.number(1e-5), .number(2)])
@@ -76,14 +76,11 @@ private func refusal(_ yaml: String) -> MergeError? {
 
   @Test("what mergekit has and this has not is unsupported, not invalid")
   func unsupported() {
-    for key in ["slices", "modules", "tokenizer_source", "tokenizer", "chat_template"] {
+    for key in ["tokenizer_source", "tokenizer", "chat_template"] {
       #expect(
         refusal("merge_method: linear\n\(key): union\nmodels: [{model: a}]")
           == .unsupported(feature: "'\(key)'", line: 2))
     }
-    #expect(
-      refusal("merge_method: dare_ties\nmodels: [{model: a}]")
-        == .unsupported(feature: "merge method dare_ties", line: 1))
     #expect(
       refusal("merge_method: linear\nmodels:\n- model: a+lora")
         == .unsupported(feature: "an adapter on a model ('a+lora')", line: 3))
@@ -144,7 +141,7 @@ private func refusal(_ yaml: String) -> MergeError? {
     #expect(recipe.parameters["weight"] == .number(0.5))
   }
 
-  @Test("flags are flags, parameters stand where they work, pruning parameters are called useless")
+  @Test("flags are flags, parameters stand where they work, unknown ones are named")
   func misplaced() {
     #expect(
       refusal("merge_method: linear\nmodels: [{model: a}]\nparameters: {normalize: 1}")
@@ -153,8 +150,8 @@ private func refusal(_ yaml: String) -> MergeError? {
       refusal("merge_method: linear\nmodels: [{model: a, parameters: {normalize: true}}]")
         == .globalParameterOnModel("normalize", model: "a", line: 2))
     #expect(
-      refusal("merge_method: task_arithmetic\nbase_model: b\nmodels: [{model: a, parameters: {density: 1}}]")
-        == .uselessParameter("density", method: "task_arithmetic", line: 3))
+      refusal("merge_method: task_arithmetic\nbase_model: b\nmodels: [{model: a, parameters: {densty: 1}}]")
+        == .unknownParameter("densty", method: "task_arithmetic", line: 3, suggestion: "density"))
   }
 
   @Test(

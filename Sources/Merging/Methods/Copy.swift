@@ -3,19 +3,17 @@ internal import Glibc
 /// Tensors that are no numbers to merge (integers, flags, 8-bit floats): the bytes of the first input, which all inputs
 /// must share.
 enum Copy {
-  static func measure() throws -> Measurements { [] }
-
   /// Writes the first input's block to `target` and compares every other listed input with it.
   static func combine(
-    _ block: BlockReader, into target: UnsafeMutableRawBufferPointer, scratch: borrowing MergeScratch
+    _ block: BlockReader, into target: UnsafeMutableRawBufferPointer, scratch: MergeScratch
   ) throws {
     try block.read(0, into: target)
     for position in block.tensor.inputs.indices.dropFirst() {
       let other = try block.read(position, scratch.input)
       if let a = other.baseAddress, let b = target.baseAddress, memcmp(a, b, target.count) != 0 {
         throw MergeError.contentMismatch(
-          tensor: block.tensor.name, first: block.plan.inputs[block.tensor.inputs[0]],
-          second: block.plan.inputs[block.tensor.inputs[position]], dtype: block.tensor.dtype)
+          tensor: block.tensor.name, first: block.plan.inputs[block.tensor.inputs[0].model],
+          second: block.plan.inputs[block.tensor.inputs[position].model], dtype: block.tensor.dtype)
       }
     }
   }

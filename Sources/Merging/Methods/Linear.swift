@@ -13,8 +13,6 @@ struct Linear {
     normalize = call.settings["normalize"] == 1
   }
 
-  static func measure() throws -> Measurements { [] }
-
   /// The sum of weights as arithmetic sees it: rounded to `Wide`, in order.
   static func sum<Wide: WideElement>(_ weights: [Double], as type: Wide.Type) -> Wide {
     weights.reduce(0) { $0 + Wide($1) }
@@ -22,12 +20,12 @@ struct Linear {
 
   /// Adds the block of every input to `sum`, which holds zeros.
   func combine<Wide: WideElement>(
-    _ block: BlockReader, _ measurements: Measurements, into sum: UnsafeMutableBufferPointer<Wide>,
-    scratch: borrowing MergeScratch
+    _ block: BlockReader, into sum: UnsafeMutableBufferPointer<Wide>,
+    scratch: MergeScratch
   ) throws {
     for (position, weight) in weights.enumerated() {
       let stored = try block.read(position, scratch.input)
-      Wide.accumulate(stored, block.tensor.inputDTypes[position], times: Wide(weight), into: sum)
+      Wide.accumulate(stored, block.tensor.inputs[position].dtype, times: Wide(weight), into: sum)
     }
     if normalize { Wide.divide(sum, by: Self.sum(weights, as: Wide.self)) }
   }

@@ -20,14 +20,12 @@ struct TaskArithmetic {
     lambda = call.settings["lambda"] ?? 1
   }
 
-  static func measure() throws -> Measurements { [] }
-
   /// Adds the weighted task vectors and the base to `sum`, which holds zeros.
   func combine<Wide: WideElement & BitwiseCopyable>(
-    _ block: BlockReader, _ measurements: Measurements, into sum: UnsafeMutableBufferPointer<Wide>,
-    scratch: borrowing MergeScratch
+    _ block: BlockReader, into sum: UnsafeMutableBufferPointer<Wide>,
+    scratch: MergeScratch
   ) throws {
-    let dtypes = block.tensor.inputDTypes
+    let dtypes = block.tensor.inputs.map(\.dtype)
     let storedBase = try block.read(base, scratch.base)
     let others = block.tensor.inputs.indices.filter { $0 != base }
     if let sum = sum as? UnsafeMutableBufferPointer<Float>, dtypes.allSatisfy({ $0 == .bf16 }) {

@@ -1,0 +1,99 @@
+internal import Synchronization
+internal import Tensors
+
+/// Runs a plan in the arithmetic `mergekit-0.1.5`: a whole tensor at a time, because its sums, its sorts and its one
+/// stream of random numbers know no ranges. The last tensors are kept, so that asking block by block costs one run.
+///
+/// Memory: about 4 bytes an element for each input and as many for what a method needs between.
+final class StepExecutor: Sendable {
+  private struct State {
+    /// Finished tensors, the latest last.
+    var finished: [(tensor: Int, values: [Float])] = []
+    /// The generator at the start of tensor 0, 1, … as far as anyone asked.
+    var starts: [MersenneTwister]
+  }
+
+  private let plan: Plan
+  private let source: any TensorSource
+  private let state: Mutex<State>
+  private static let kept = 3
+
+  init(plan: Plan, source: any TensorSource) {
+    self.plan = plan
+    self.source = source
+    state = Mutex(State(starts: [MersenneTwister(seed: plan.seed ?? 0)]))
+  }
+
+  /// Fills `target` with these elements of a tensor, in the tensor's dtype.
+  func produce(tensor: Int, elements: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
+    try state.withLock { state in
+      if let found = state.finished.last(where: { $0.tensor == tensor }) {
+        return narrow(found.values, elements, plan.tensors[tensor].dtype, target)
+      }
+      let values = try run(tensor, &state)
+      state.finished.append((tensor, values))
+      if state.finished.count > Self.kept { state.finished.removeFirst() }
+      narrow(values, elements, plan.tensors[tensor].dtype, target)
+    }
+  }
+
+  private func narrow(
+    _ values: [Float], _ elements: Range<Int>, _ dtype: DType, _ target: UnsafeMutableRawBufferPointer
+  ) {
+    values.withUnsafeBufferPointer {
+      Float.narrow(UnsafeBufferPointer(rebasing: $0[elements]), to: dtype, into: target)
+    }
+  }
+
+  private func run(_ index: Int, _ state: inout State) throws -> [Float] {
+    while state.starts.count <= index {
+      var next = state.starts[state.starts.count - 1]
+      let passed = plan.tensors[state.starts.count - 1]
+      next.skip(StepMethod.randomWords(passed.method, elements: passed.unitCount))
+      state.starts.append(next)
+    }
+    let planned = plan.tensors[index]
+    let working = planned.workingDType ?? .f32
+    let method = StepMethod(call: planned.method, tensor: try read(planned, working))
+    var random = state.starts[index]
+    let values =
+      switch working {
+      case .bf16: method.run(WorkingBF16.self, &random)
+      case .f16: method.run(WorkingF16.self, &random)
+      default: method.run(WorkingF32.self, &random)
+      }
+    guard let values else { throw MergeError.opposedDirections(tensor: planned.name) }
+    return values
+  }
+
+  /// All inputs, rounded to the working type as mergekit does when it loads them.
+  private func read(_ planned: PlannedTensor, _ working: DType) throws -> StepTensor {
+    var base: [Float]?
+    var others: [[Float]] = []
+    let count = planned.unitCount
+    var stored: [UInt8] = []
+    for (position, input) in planned.inputs.enumerated() {
+      stored = [UInt8](repeating: 0, count: count * input.dtype.bits / 8)
+      let values = try stored.withUnsafeMutableBytes { bytes in
+        if !bytes.isEmpty {
+          try source.read(input: input.model, tensor: input.tensor, bytes: 0..<bytes.count, into: bytes)
+        }
+        return [Float](unsafeUninitializedCapacity: count) { values, initialized in
+          initialized = count
+          let target = UnsafeMutableBufferPointer(rebasing: values[..<count])
+          Float.widen(UnsafeRawBufferPointer(bytes), input.dtype, into: target)
+          if input.dtype != working {
+            for index in 0..<count {
+              target[index] =
+                working == .bf16
+                ? WorkingBF16.round(target[index])
+                : working == .f16 ? WorkingF16.round(target[index]) : target[index]
+            }
+          }
+        }
+      }
+      if position == planned.method.base { base = values } else { others.append(values) }
+    }
+    return StepTensor(shape: planned.shape.dimensions, base: base, others: others)
+  }
+}

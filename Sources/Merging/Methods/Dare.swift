@@ -1,0 +1,44 @@
+internal import Tensors
+
+/// Task vectors with elements dropped at random: `dare_linear`, and with elected signs `dare_ties`.
+///
+/// Yu et al., "Language Models are Super Mario", arXiv 2311.03099, rescaled by L1 norms as in mergekit. An element is
+/// kept where its random word is below `floor(density 2³²)`.
+struct Dare: BlockMethod, Pruning {
+  private let vectors: TaskVectors
+  private let consensus: Bool
+
+  init(_ call: MethodCall) {
+    vectors = TaskVectors(call)
+    consensus = call.name == .dareTies
+  }
+
+  @specialized(where Wide == Float)
+  @specialized(where Wide == Double)
+  func measure<Wide: WideElement>(_ tensor: TensorPasses<Wide>) throws -> Measurements {
+    try vectors.measure(tensor, self, [])
+  }
+
+  @specialized(where Wide == Float)
+  @specialized(where Wide == Double)
+  func combine<Wide: WideElement>(
+    _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
+  ) {
+    vectors.combine(block, measurements, self, consensus: consensus, into: out)
+  }
+
+  @inline(__always)
+  func prune<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements
+  ) {
+    let density = vectors.densities[position]
+    if density >= 1 { return }
+    let limit = UInt32(max(0, density) * 0x1p32)
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: changes.count) { words in
+      block.draws[position].fill(words, from: block.elements.lowerBound + local.lowerBound)
+      let (memory, words) = (changes.baseAddress!, words.baseAddress!)
+      for index in 0..<changes.count { memory[index] = memory[index].kept(words[index] < limit) }
+    }
+  }
+}

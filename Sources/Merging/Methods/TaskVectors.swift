@@ -1,0 +1,142 @@
+internal import Tensors
+
+/// Zeroes a part of task vectors.
+protocol Pruning {
+  /// Zeroes elements of the task vector of the model at `position` among those that are not the base.
+  ///
+  /// `changes` holds the elements at `local` of the block: whole rows where the method needs rows. `measurements` are
+  /// those of the pruning, perhaps followed by others.
+  func prune<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements)
+}
+
+/// What the methods over pruned task vectors share: prune, rescale, weigh, elect signs, normalize, times lambda, add
+/// the base. The order of steps and the rescaling (by L1 norms, not by `1 / density`) are mergekit's.
+struct TaskVectors {
+  let densities: [Double]
+  private let weights: [Double]
+  private let normalize: Bool
+  private let rescale: Bool
+  private let lambda: Double
+
+  init(_ call: MethodCall) {
+    weights = call.perInput["weight"] ?? []
+    densities = call.perInput["density"] ?? weights.map { _ in 1 }
+    normalize = call.settings["normalize"] == 1
+    rescale = call.settings["rescale"] == 1
+    lambda = call.settings["lambda"] ?? 1
+  }
+
+  /// The pruning's measurements followed, where vectors are rescaled, by a factor for each model: the L1 norm before
+  /// pruning over that after it, 1 where either is below 1e-7.
+  @inline(__always)
+  func measure<Wide: WideElement>(
+    _ tensor: TensorPasses<Wide>, _ pruning: some Pruning, _ measurements: Measurements, rows: Bool = false
+  ) throws -> Measurements {
+    guard rescale else { return measurements }
+    let pruned = densities.indices.filter { densities[$0] < 1 }
+    var factors = [Double](repeating: 1, count: densities.count)
+    if pruned.isEmpty { return measurements + factors }
+    let sums = try tensor.finite(
+      tensor.sums(2 * pruned.count) { block, sums in
+        let chunk = rows ? block.rowChunk : WideBlock<Wide>.chunk
+        withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk) { memory in
+          block.forEachChunk(chunk) { local in
+            let changes = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
+            for (term, position) in pruned.enumerated() {
+              block.changes(position, local, into: changes)
+              sums[2 * term] += LaneSum.magnitude(changes)
+              pruning.prune(changes, position, local, of: block, measurements)
+              sums[2 * term + 1] += LaneSum.magnitude(changes)
+            }
+          }
+        }
+      })
+    for (term, position) in pruned.enumerated() where min(sums[2 * term], sums[2 * term + 1]) >= 1e-7 {
+      factors[position] = sums[2 * term] / sums[2 * term + 1]
+    }
+    return try tensor.finite(measurements + factors)
+  }
+
+  /// Fills `out` with the base plus the mixed task vectors.
+  @inline(__always)
+  func combine<Wide: WideElement>(
+    _ block: WideBlock<Wide>, _ measurements: Measurements, _ pruning: some Pruning, consensus: Bool,
+    rows: Bool = false, into out: UnsafeMutableBufferPointer<Wide>
+  ) {
+    guard let base = block.base else { return }
+    if weights.isEmpty {
+      _ = out.update(from: base)
+      return
+    }
+    let models = weights.count
+    let factors = rescale ? measurements.suffix(models).map { Wide($0) } : [Wide](repeating: 1, count: models)
+    let scales = weights.map { Wide($0) }
+    let whole = Linear.sum(weights, as: Wide.self)
+    let divisor: Wide = whole.magnitude < 1e-8 ? 1 : whole
+    let factor = Wide(lambda)
+    let chunk = rows ? block.rowChunk : WideBlock<Wide>.chunk
+    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * (models + 2)) { memory in
+      block.forEachChunk(chunk) { local in
+        let count = local.count
+        let mixed = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+        mixed.update(repeating: 0)
+        for position in 0..<models {
+          let start = (position + 2) * chunk
+          let changes = UnsafeMutableBufferPointer(rebasing: memory[start..<start + count])
+          block.changes(position, local, into: changes)
+          pruning.prune(changes, position, local, of: block, measurements)
+          if factors[position] != 1 { Self.scale(changes, factors[position]) }
+          Self.scale(changes, scales[position])
+          for index in 0..<count { mixed[index] = mixed[index] + changes[index] }
+        }
+        if consensus {
+          Self.elect(memory.baseAddress!, chunk, count, scales, normalize)
+        } else if normalize {
+          for index in 0..<count { mixed[index] = mixed[index] / divisor }
+        }
+        if lambda != 1 { Self.scale(mixed, factor) }
+        let (b, target) = (base.baseAddress! + local.lowerBound, out.baseAddress! + local.lowerBound)
+        for index in 0..<count { target[index] = b[index] + mixed[index] }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func scale<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, _ factor: Wide) {
+    for index in 0..<values.count { values[index] = values[index] * factor }
+  }
+
+  /// Replaces sums of weighted changes by the sums of those that have the sum's sign (zero counts as plus); divided, if
+  /// asked for, by the sum of their weights.
+  ///
+  /// `memory` holds portions of `chunk` numbers: the sums, room for the weights' sums, the changes of each model.
+  @inline(__always)
+  private static func elect<Wide: WideElement>(
+    _ memory: UnsafeMutablePointer<Wide>, _ chunk: Int, _ count: Int, _ weights: [Wide], _ normalize: Bool
+  ) {
+    // Signs first: each sum becomes 1 or -1, so that a change agrees where its product with the sign is positive.
+    let (sums, divisors) = (memory, memory + chunk)
+    for index in 0..<count { divisors[index] = sums[index] >= 0 ? 1 : -1 }
+    for index in 0..<count { sums[index] = 0 }
+    for position in 0..<weights.count {
+      let changes = memory + (position + 2) * chunk
+      for index in 0..<count {
+        let change = changes[index]
+        let agreeing = change.kept(change * divisors[index] > 0)
+        changes[index] = agreeing
+        sums[index] = sums[index] + agreeing
+      }
+    }
+    if !normalize { return }
+    for index in 0..<count { divisors[index] = 0 }
+    for (position, weight) in weights.enumerated() {
+      let changes = memory + (position + 2) * chunk
+      for index in 0..<count {
+        divisors[index] = divisors[index] + weight.kept(changes[index] != 0)
+      }
+    }
+    for index in 0..<count { sums[index] = sums[index] / (divisors[index] == 0 ? 1 : divisors[index]) }
+  }
+}
