@@ -29,6 +29,8 @@ struct Derivation: Sendable {
   var arithmetic: String?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
+  /// What the methods found, for each tensor of the plan.
+  var measurements: [[Double]]?
 
   var document: Document {
     var members: [JSONValue.Member] = [
@@ -53,6 +55,9 @@ struct Derivation: Sendable {
     if let method { members.append(.init("method", .string(method))) }
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
     if let plan { members.append(.init("plan", plan)) }
+    if let measurements {
+      members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
+    }
     return Document(.object(members))
   }
 
@@ -97,6 +102,11 @@ struct Derivation: Sendable {
     method = value["method"]?.text
     arithmetic = value["arithmetic"]?.text
     plan = value["plan"]
+    if let texts = value["measurements"]?.elements {
+      let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }
+      guard !decoded.contains(nil) else { throw wrong("measurements that are no numbers in base64") }
+      measurements = decoded.compactMap { $0 }
+    }
   }
 }
 

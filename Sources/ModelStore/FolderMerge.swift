@@ -60,11 +60,12 @@ struct FolderTensorSource: TensorSource {
 
 extension Repository {
   /// Plans a recipe whose models are folders, without a store.
-  public static func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
+  public static func plan(
+    recipe text: String, relativeTo directory: String, options: MergeOptions = MergeOptions()
+  ) throws(RepositoryError) -> PlanReport {
     try door {
-      let recipe = try Recipe(yaml: text)
-      let inputs = try folders(of: recipe, relativeTo: directory)
-      return PlanReport(try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput)))
+      let steps = try RecipeSteps(yaml: text)
+      return try PlanReport(steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeInput })
     }
   }
 
@@ -72,21 +73,29 @@ extension Repository {
   ///
   /// - Parameter interruption: is handed, before the work begins, what stops it.
   public static func merge(
-    recipe text: String, relativeTo directory: String, to out: String, threads: Int? = nil,
+    recipe text: String, relativeTo directory: String, to out: String, options: MergeOptions = MergeOptions(),
+    threads: Int? = nil,
     interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
     try door {
-      let recipe = try Recipe(yaml: text)
+      let steps = try RecipeSteps(yaml: text).recipes
+      guard steps.count == 1, let recipe = steps.first else {
+        throw RepositoryError(
+          .unsupported, "the recipe: expected one document where there is no store, found \(steps.count)",
+          hint: "merge in a store with --name, then export")
+      }
       let inputs = try folders(of: recipe, relativeTo: directory)
-      let plan = try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput))
+      let plan = try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput), options)
       let donor = inputs[recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0]
       let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
       let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
-      let layout = try FusedLayout(plan: plan, recipe: recipe, donor: others, config: config)
-      let model = try FusedModel(plan: plan, source: FolderTensorSource(inputs: inputs))
+      let layout = try FusedLayout(
+        plan: plan, recipe: recipe, donor: others, config: config, writesCard: options.writesCard)
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
+      let model = try FusedModel(
+        plan: plan, source: FolderTensorSource(inputs: inputs), measurements: nil, pool: pool)
       let output = try OutputFolder(target: out)
       do {
         var texts = layout.made

@@ -22,21 +22,22 @@ struct FusedLayout {
   static let shardBytes = 5_000_000_000
 
   let shards: [Shard]
-  /// Files made here: the recipe, the shard index, a changed configuration.
+  /// Files made here: the recipe, the card, the shard index, a changed configuration.
   let made: [(path: String, bytes: [UInt8])]
   /// Paths of the donor's files that are taken over as they are.
   let takenOver: [String]
 
   /// - Parameter donor: the donor's other files by path; `config` reads config.json.
-  init(plan: Plan, recipe: Recipe, donor: [String], config: [UInt8]?) throws {
+  init(plan: Plan, recipe: Recipe, donor: [String], config: [UInt8]?, writesCard: Bool = true) throws {
     var made: [(path: String, bytes: [UInt8])] = [("mergekit_config.yml", Array(recipe.text.utf8))]
+    if writesCard { made.append(("README.md", Array(ModelCard.text(recipe).utf8))) }
     let groups = Self.split(plan)
     shards = try groups.enumerated().map { index, tensors in
       try Self.shard(plan, tensors, path: Self.name(index, of: groups.count))
     }
     if groups.count > 1 { made.append(("model.safetensors.index.json", Self.index(shards, plan: plan))) }
     var takenOver = donor.filter(Self.isTakenOver)
-    if let config, let edited = Self.edit(config, for: plan) {
+    if let config, let edited = ConfigEdits(plan, recipe).apply(to: config) {
       made.append(("config.json", edited))
       takenOver.removeAll { $0 == "config.json" }
     }
@@ -97,23 +98,5 @@ struct FusedLayout {
       "metadata": ["total_size": .integer(total)], "weight_map": .object(map.sorted { $0.key < $1.key }),
     ]
     return Array((value.pretty() + "\n").utf8)
-  }
-
-  /// The configuration with the dtype that most bytes are written in; nil where it says so already.
-  private static func edit(_ config: [UInt8], for plan: Plan) -> [UInt8]? {
-    var bytes: [DType: Int] = [:]
-    for tensor in plan.tensors { bytes[tensor.dtype, default: 0] += tensor.shape.byteCount(of: tensor.dtype) ?? 0 }
-    let names: [DType: String] = [.bf16: "bfloat16", .f16: "float16", .f32: "float32", .f64: "float64"]
-    guard let dtype = bytes.max(by: { ($0.value, $0.key.code) < ($1.value, $1.key.code) })?.key,
-      let name = names[dtype], let value = try? JSONValue.parse(config), let members = value.members
-    else { return nil }
-    var changed = false
-    let edited = members.map { member -> JSONValue.Member in
-      guard member.key == "torch_dtype" || member.key == "dtype", member.value.text != nil, member.value.text != name
-      else { return member }
-      changed = true
-      return .init(member.key, .string(name))
-    }
-    return changed ? Array((JSONValue.object(edited).pretty() + "\n").utf8) : nil
   }
 }

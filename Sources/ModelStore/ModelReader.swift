@@ -15,14 +15,17 @@ enum TensorBytes {
 final class FusedModel {
   let plan: Plan
   private let executor: Executor
-  private let measurements: [Measurements]
+  let measurements: [Measurements]
   private let indices: [String: Int]
 
-  init(plan: Plan, source: any TensorSource) throws {
+  /// - Parameter measurements: for each tensor of the plan; nil measures now, on all workers of the pool.
+  init(plan: Plan, source: any TensorSource, measurements: [Measurements]?, pool: WorkerPool) throws {
     self.plan = plan
     let executor = Executor(plan: plan, source: source)
     self.executor = executor
-    measurements = try plan.tensors.indices.map { try executor.measure(tensor: $0) }
+    let shelf = ScratchShelf()
+    self.measurements =
+      try measurements ?? plan.tensors.indices.map { try executor.measure(tensor: $0, pool: pool, shelf: shelf) }
     indices = Dictionary(plan.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -36,7 +39,7 @@ final class FusedModel {
     let width = max(1, plan.tensors[tensor].dtype.bits / 8)
     try executor.produce(
       tensor: tensor, elements: start / width..<(start + out.count) / width, measurements: measurements[tensor],
-      into: out, scratch: &space.scratch)
+      into: out, scratch: space.scratch)
   }
 }
 
@@ -126,10 +129,12 @@ extension Repository {
       let derivation = try Derivation(try documents.get(row.digest))
       // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
       if try lineage.wouldCycle(output: model, inputs: derivation.parents.map(\.model)) { continue }
-      guard let arithmetic = derivation.arithmetic, arithmetic == Plan.exact1 else {
+      let known = [Plan.exact1, Plan.mergekit015]
+      guard let arithmetic = derivation.arithmetic, known.contains(arithmetic) else {
         throw RepositoryError(
           .unsupported,
-          "model \(model.short): arithmetic \(Plan.exact1) expected, \(derivation.arithmetic ?? "none") found",
+          "model \(model.short): arithmetic \(known.joined(separator: " or ")) expected, "
+            + "\(derivation.arithmetic ?? "none") found",
           hint: "use the stemma version that made it: \(derivation.tool)")
       }
       let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
@@ -137,7 +142,12 @@ extension Repository {
         let plan = PlanRecord.plan(record, arithmetic: arithmetic, tensors: try manifest(of: model).tensors),
         plan.inputs.count == inputs.count, plan.fits(inputs.map(\.manifest))
       else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): its plan does not fit its models") }
-      return try FusedModel(plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces))
+      guard let measurements = derivation.measurements, measurements.count == plan.tensors.count else {
+        throw RepositoryError(.corrupt, "derivation \(row.digest.short): no measurements for its tensors")
+      }
+      return try FusedModel(
+        plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces), measurements: measurements,
+        pool: pool)
     }
     return nil
   }
@@ -150,8 +160,8 @@ extension Plan {
       Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return tensors.allSatisfy { tensor in
-      zip(tensor.inputs, tensor.inputDTypes).allSatisfy { input, dtype in
-        tables[input][tensor.name].map { $0.dtype == dtype && $0.shape == tensor.shape } ?? false
+      tensor.inputs.allSatisfy { input in
+        tables[input.model][input.tensor].map { $0.dtype == input.dtype && $0.shape == tensor.shape } ?? false
       }
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 import Merging
 import Tensors
@@ -9,29 +10,40 @@ import Tensors
 enum PlanRecord {
   private struct Way: Hashable {
     let method: MethodCall
-    let inputs: [Int]
+    let models: [Int]
     let dtypes: [DType]
+    let working: DType?
   }
 
   static func json(_ plan: Plan) -> JSONValue {
     var numbers: [Way: Int] = [:]
     var ways: [JSONValue] = []
     let tensors = plan.tensors.map { tensor -> JSONValue in
-      let way = Way(method: tensor.method, inputs: tensor.inputs, dtypes: tensor.inputDTypes)
+      let way = Way(
+        method: tensor.method, models: tensor.inputs.map(\.model), dtypes: tensor.inputs.map(\.dtype),
+        working: tensor.workingDType)
       if numbers[way] == nil {
         numbers[way] = ways.count
         ways.append(json(way))
       }
-      return .integer(numbers[way]!)
+      let number = JSONValue.integer(numbers[way]!)
+      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name }) { return number }
+      return .array([number] + tensor.inputs.map { .string($0.tensor) })
     }
-    return ["inputs": .array(plan.inputs.map(JSONValue.string)), "ways": .array(ways), "tensors": .array(tensors)]
+    var members: [JSONValue.Member] = [
+      .init("inputs", .array(plan.inputs.map(JSONValue.string))), .init("ways", .array(ways)),
+      .init("tensors", .array(tensors)),
+    ]
+    if let seed = plan.seed { members.append(.init("seed", .integer(Int(seed)))) }
+    return .object(members)
   }
 
   private static func json(_ way: Way) -> JSONValue {
     var members: [JSONValue.Member] = [
-      .init("method", .string(way.method.name.rawValue)), .init("inputs", .array(way.inputs.map(JSONValue.integer))),
+      .init("method", .string(way.method.name.rawValue)), .init("inputs", .array(way.models.map(JSONValue.integer))),
       .init("dtypes", .array(way.dtypes.map { .string($0.rawValue) })),
     ]
+    if let working = way.working { members.append(.init("working_dtype", .string(working.rawValue))) }
     if let base = way.method.base { members.append(.init("base", .integer(base))) }
     if !way.method.perInput.isEmpty {
       members.append(
@@ -51,13 +63,20 @@ enum PlanRecord {
     let ways = list.map { way($0, inputs: inputs.count) }
     var planned: [PlannedTensor] = []
     for (tensor, number) in zip(tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, numbers) {
-      guard let index = number.int, ways.indices.contains(index), let way = ways[index] else { return nil }
+      guard let index = number.int ?? number.elements?.first?.int, ways.indices.contains(index), let way = ways[index]
+      else { return nil }
+      let names = number.elements?.dropFirst().compactMap(\.text) ?? way.models.map { _ in tensor.name }
+      guard names.count == way.models.count else { return nil }
+      let inputs = way.models.indices.map {
+        PlannedInput(model: way.models[$0], tensor: names[$0], dtype: way.dtypes[$0])
+      }
       planned.append(
         PlannedTensor(
-          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: way.inputs,
-          inputDTypes: way.dtypes))
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: inputs,
+          workingDType: way.working))
     }
-    return Plan(arithmetic: arithmetic, inputs: inputs.compactMap { $0 }, tensors: planned)
+    let seed = record["seed"]?.int.flatMap(UInt32.init(exactly:))
+    return Plan(arithmetic: arithmetic, seed: seed, inputs: inputs.compactMap { $0 }, tensors: planned)
   }
 
   private static func way(_ record: JSONValue, inputs count: Int) -> Way? {
@@ -77,6 +96,25 @@ enum PlanRecord {
     var settings: [String: Double] = [:]
     for member in record["settings"]?.members ?? [] { settings[member.key] = member.value.double }
     return Way(
-      method: MethodCall(name, base: base, perInput: perInput, settings: settings), inputs: inputs, dtypes: dtypes)
+      method: MethodCall(name, base: base, perInput: perInput, settings: settings), models: inputs, dtypes: dtypes,
+      working: record["working_dtype"]?.text.flatMap(DType.init(rawValue:)))
+  }
+}
+
+/// The measurements of one tensor in a document: f64, little-endian, in base64; nothing lost.
+enum MeasurementText {
+  static func encode(_ measurements: [Double]) -> String {
+    let bytes = measurements.flatMap { value in
+      (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> UInt64(8 * $0)) }
+    }
+    return Data(bytes).base64EncodedString()
+  }
+
+  static func decode(_ text: String) -> [Double]? {
+    guard let bytes = Data(base64Encoded: text), bytes.count % 8 == 0 else { return nil }
+    return stride(from: 0, to: bytes.count, by: 8).map { start in
+      let bits = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1) }
+      return Double(bitPattern: bits)
+    }
   }
 }

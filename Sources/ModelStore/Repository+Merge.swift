@@ -7,21 +7,40 @@ import Tensors
 
 extension Repository {
   /// Plans a recipe and reads no weights. References are names and ids; `./x`, `../x` and `/x` are checkpoint folders.
-  public func plan(recipe text: String, relativeTo directory: String) throws(RepositoryError) -> PlanReport {
+  public func plan(
+    recipe text: String, relativeTo directory: String, options: MergeOptions = MergeOptions()
+  ) throws(RepositoryError) -> PlanReport {
     try door {
-      let recipe = try Recipe(yaml: text)
-      return PlanReport(try plan(recipe, relativeTo: directory))
+      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options))
     }
   }
 
-  private func plan(_ recipe: Recipe, relativeTo directory: String) throws -> Plan {
-    let inputs = try recipe.modelReferences.map { reference -> ModelInput in
+  private func plans(
+    _ steps: RecipeSteps, relativeTo directory: String, _ options: MergeOptions
+  ) throws -> [(recipe: Recipe, plan: Plan)] {
+    try Self.plans(steps, options) { reference in
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
       case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
       case .model(let model): try manifest(of: model).mergeInput(reference: reference)
       }
     }
-    return try Planner.plan(recipe: recipe, inputs: inputs)
+  }
+
+  /// Plans recipes of which later ones may use earlier ones.
+  static func plans(
+    _ steps: RecipeSteps, _ options: MergeOptions, input: (String) throws -> ModelInput
+  ) throws -> [(recipe: Recipe, plan: Plan)] {
+    var made: [String: ModelInput] = [:]
+    return try steps.recipes.map { recipe in
+      let plan = try Planner.plan(
+        recipe: recipe, inputs: recipe.modelReferences.map { try made[$0] ?? input($0) }, options)
+      if let name = recipe.name {
+        made[name] = ModelInput(
+          reference: name,
+          tensors: plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) })
+      }
+      return (recipe, plan)
+    }
   }
 
   /// Runs a recipe once to learn the fused model's digests, and records it. Durable when it returns.
@@ -31,47 +50,69 @@ extension Repository {
   ///   - keepBytes: stores the bytes too, as deltas where that pays; else they are computed again on demand.
   public func merge(
     recipe text: String, relativeTo directory: String, name: String?, keepBytes: Bool = false,
-    madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
+    options: MergeOptions = MergeOptions(), madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
-    let (recipe, found) = try door {
+    let (steps, found) = try door {
       try requireWritable()
       if let name { try Names.check(name) }
-      let recipe = try Recipe(yaml: text)
-      // The whole recipe is checked against its inputs before any of them is imported.
-      if recipe.modelReferences.contains(where: Self.isPath) { _ = try plan(recipe, relativeTo: directory) }
-      return (recipe, try recipe.modelReferences.map { try recipeInput($0, relativeTo: directory, reading: true) })
+      let steps = try RecipeSteps(yaml: text)
+      let earlier = Set(steps.recipes.dropLast().compactMap(\.name))
+      var references: [String] = []
+      for reference in steps.recipes.flatMap(\.modelReferences)
+      where !earlier.contains(reference) && !references.contains(reference) {
+        references.append(reference)
+      }
+      // All recipes are checked against their inputs before any of these is imported.
+      if steps.recipes.count > 1 || references.contains(where: Self.isPath) {
+        _ = try plans(steps, relativeTo: directory, options)
+      }
+      return (
+        steps.recipes, try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) }
+      )
     }
-    var models: [Digest] = []
-    for input in found {
+    var models: [String: Digest] = [:]
+    for (reference, input) in found {
       switch input {
       case .folder(let path):
         let report = try importCheckpoint(at: path, name: nil, base: nil, madeBy: madeBy, progress: nil)
-        models.append(Digest(hex: report.id)!)
-      case .model(let model): models.append(model)
+        models[reference] = Digest(hex: report.id)!
+      case .model(let model): models[reference] = model
       }
     }
-    let inputs = models
+    for recipe in steps.dropLast() {
+      let inputs = recipe.modelReferences.map { models[$0]! }
+      let report = try door {
+        try fuse(
+          recipe, inputs: inputs, name: nil, keepBytes: false, options: options, madeBy: madeBy ?? whoami(),
+          progress: nil)
+      }
+      models[recipe.name!] = Digest(hex: report.id)!
+    }
+    let recipe = steps[steps.count - 1]
+    let inputs = recipe.modelReferences.map { models[$0]! }
     return try door {
-      try fuse(recipe, inputs: inputs, name: name, keepBytes: keepBytes, madeBy: madeBy ?? whoami(), progress: progress)
+      try fuse(
+        recipe, inputs: inputs, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy ?? whoami(),
+        progress: progress)
     }
   }
 
   private func fuse(
-    _ recipe: Recipe, inputs: [Digest], name: String?, keepBytes: Bool, madeBy: String,
+    _ recipe: Recipe, inputs: [Digest], name: String?, keepBytes: Bool, options: MergeOptions, madeBy: String,
     progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> MergeReport {
     let references = recipe.modelReferences
     let readers = try inputs.map { try ModelReader($0, in: self) }
     let plan = try Planner.plan(
-      recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) })
+      recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) }, options)
     let source = try StoreTensorSource(models: readers, spaces: spaces)
-    let model = try FusedModel(plan: plan, source: source)
+    let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
     let donor = readers[donorIndex].manifest
     let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
       plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
-      config: try config.map { try readObject($0.digest) })
+      config: try config.map { try readObject($0.digest) }, writesCard: options.writesCard)
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
     let manifest = run.manifest(donor: donor)
@@ -89,6 +130,7 @@ extension Repository {
     derivation.method = recipe.method.rawValue
     derivation.arithmetic = plan.arithmetic
     derivation.plan = PlanRecord.json(plan)
+    derivation.measurements = model.measurements
     let added = try publishMerge(
       derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, name: name)
     return MergeReport(
@@ -125,7 +167,7 @@ extension Plan {
   func coefficient(of input: Int) -> Double? {
     var found: Double?
     for tensor in tensors {
-      guard let position = tensor.inputs.firstIndex(of: input) else { continue }
+      guard let position = tensor.inputs.firstIndex(where: { $0.model == input }) else { continue }
       if tensor.method.name == .copy { continue }
       let base = tensor.method.base ?? tensor.inputs.count
       guard position != base, let weights = tensor.method.perInput["weight"] else { return nil }
@@ -138,6 +180,22 @@ extension Plan {
 }
 
 extension PlanReport {
+  /// One plan, or those of all steps one after the other.
+  init(steps: [(recipe: Recipe, plan: Plan)]) {
+    let reports = steps.map { PlanReport($0.plan) }
+    if reports.count == 1 {
+      self = reports[0]
+    } else {
+      let names = steps.map { $0.recipe.name ?? "the result" }
+      self.init(
+        text: zip(names, reports).map { "step \($0)\n\n\($1.text)" }.joined(separator: "\n\n"),
+        json: [
+          "steps": .array(
+            zip(names, reports).map { .object([.init("name", .string($0)), .init("plan", $1.json)]) })
+        ])
+    }
+  }
+
   init(_ plan: Plan) {
     self.init(
       text: plan.description,
@@ -148,14 +206,18 @@ extension PlanReport {
       ])
   }
 
+  private static func json(_ input: PlannedInput) -> JSONValue {
+    ["model": .integer(input.model), "tensor": .string(input.tensor), "dtype": .string(input.dtype.rawValue)]
+  }
+
   private static func json(_ tensor: PlannedTensor) -> JSONValue {
-    let base: JSONValue = tensor.method.base.map { .integer(tensor.inputs[$0]) } ?? .null
+    let base: JSONValue = tensor.method.base.map { .integer(tensor.inputs[$0].model) } ?? .null
     let perInput = tensor.method.perInput.map { JSONValue.Member($0, .array($1.map(JSONValue.number))) }
     let settings = tensor.method.settings.map { JSONValue.Member($0, .number($1)) }
     return [
       "name": .string(tensor.name), "dtype": .string(tensor.dtype.rawValue),
       "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
-      "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map { .integer($0) }),
+      "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map(Self.json)),
       "base": base, "per_input": .object(perInput.sorted { $0.key < $1.key }),
       "settings": .object(settings.sorted { $0.key < $1.key }),
     ]

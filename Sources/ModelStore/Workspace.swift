@@ -5,7 +5,7 @@ import Synchronization
 /// Buffers and codec contexts of one worker, reused from block to block.
 final class Workspace {
   let coder = BlockCoder()
-  var scratch = MergeScratch()
+  let scratch = MergeScratch()
   private var buffers: [UnsafeMutableRawBufferPointer] = []
 
   deinit { for buffer in buffers { buffer.deallocate() } }

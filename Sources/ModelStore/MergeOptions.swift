@@ -1,0 +1,24 @@
+import Merging
+
+/// What a merge is asked for beside its recipe.
+public struct MergeOptions: Sendable {
+  /// The arithmetic: `exact-1`, or `mergekit-0.1.5` to get that program's bytes.
+  public var arithmetic: String
+  /// The seed of mergekit's generator (its `--random-seed`); nil for 0, and without meaning in exact arithmetic.
+  public var seed: UInt32?
+  /// Whether the result gets a model card in place of the donor's README.md.
+  public var writesCard: Bool
+
+  /// - Parameter arithmetic: nil for the exact one.
+  public init(arithmetic: String? = nil, seed: UInt32? = nil, writesCard: Bool = true) {
+    self.arithmetic = arithmetic ?? Plan.exact1
+    self.seed = seed
+    self.writesCard = writesCard
+  }
+}
+
+extension Planner {
+  static func plan(recipe: Recipe, inputs: [ModelInput], _ options: MergeOptions) throws(MergeError) -> Plan {
+    try plan(recipe: recipe, inputs: inputs, arithmetic: options.arithmetic, seed: options.seed)
+  }
+}
