@@ -12,7 +12,7 @@ enum RecipeInput {
 extension Repository {
   /// Finds what a reference of a recipe stands for: `./x`, `../x` and `/x` are folders, all else is a name or an id.
   ///
-  /// Where a folder beside the recipe has the name of a model, both must be the same, or it is a conflict.
+  /// Where a folder in `directory` has the name of a model, both must be the same, or it is a conflict.
   /// - Parameter reading: proves by the digests of all bytes that they are; else they only may not differ in what a
   ///   plan rests on.
   func recipeInput(_ reference: String, relativeTo directory: String, reading: Bool) throws -> RecipeInput {

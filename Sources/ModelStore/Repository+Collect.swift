@@ -32,7 +32,7 @@ extension Repository {
     }
   }
 
-  private func withExclusiveLock<T>(_ body: () throws -> T) throws -> T {
+  func withExclusiveLock<T>(_ body: () throws -> T) throws -> T {
     lock.withLock { $0 = nil }
     defer {
       let shared = try? StoreLock(path: layout.lock, exclusive: false)

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Glibc
 import Objects
 import Tensors
 
@@ -7,29 +8,46 @@ extension Repository {
   /// Writes a model's files into a new or empty folder, every byte proved by digest before the folder gets its name.
   ///
   /// On a throw nothing is left behind.
+  ///
+  /// - Parameter patterns: writes only the files whose path one of these globs matches; all where there are none.
   public func export(
-    _ reference: String, to path: String, progress: (@Sendable (Int, Int) -> Void)? = nil
+    _ reference: String, to path: String, files patterns: [String] = [],
+    progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ExportReport {
     try door {
       let model = try resolve(reference)
       let reader = try ModelReader(model, in: self)
-      let items = try exportItems(of: reader)
+      let files = try self.files(of: reader, matching: patterns)
+      let bytes = files.reduce(0) { $0 + $1.size }
+      let items = try exportItems(of: reader, files: files)
       let output = try OutputFolder(target: path)
       do {
         if let free = freeBytes(at: (output.target as NSString).deletingLastPathComponent),
-          free < reader.manifest.bytes
+          free < bytes
         {
-          throw RepositoryError(.io, "\(path): \(reader.manifest.bytes) bytes needed, \(free) bytes free")
+          throw RepositoryError(.io, "\(path): \(bytes) bytes needed, \(free) bytes free")
         }
-        try write(items, of: reader.manifest, to: output, progress: progress)
+        try write(items, of: files, to: output, progress: progress)
         try output.publish()
       } catch {
         output.discard()
         throw error
       }
-      return ExportReport(
-        id: model.hex, path: output.target, files: reader.manifest.files.count, bytes: reader.manifest.bytes)
+      return ExportReport(id: model.hex, path: output.target, files: files.count, bytes: bytes)
     }
+  }
+
+  /// The files of a model that one of the globs matches, each of which must match some; all where there are none.
+  private func files(of reader: ModelReader, matching patterns: [String]) throws -> [Manifest.File] {
+    let all = reader.manifest.files
+    if patterns.isEmpty { return all }
+    for pattern in patterns where !all.contains(where: { fnmatch(pattern, $0.path, 0) == 0 }) {
+      let label = try label(reader.model)
+      throw RepositoryError(
+        .notFound, "model \(label) has no file that matches \(pattern)",
+        hint: "see its files with: stemma show \(label)")
+    }
+    return all.filter { file in patterns.contains { fnmatch($0, file.path, 0) == 0 } }
   }
 
   /// One object of an export.
@@ -44,10 +62,10 @@ extension Repository {
     let bytes: TensorBytes
   }
 
-  /// What a model's files are made of. Throws `corrupt` where the manifest and the objects do not fit together.
-  func exportItems(of reader: ModelReader) throws -> [ExportItem] {
+  /// What files of a model are made of. Throws `corrupt` where the manifest and the objects do not fit together.
+  func exportItems(of reader: ModelReader, files: [Manifest.File]) throws -> [ExportItem] {
     var items: [ExportItem] = []
-    for (index, file) in reader.manifest.files.enumerated() {
+    for (index, file) in files.enumerated() {
       func stored(_ digest: Digest, _ offset: Int, _ size: Int, _ label: String) throws {
         guard let object = try openObject(digest) else {
           throw RepositoryError(.corrupt, "\(label): object \(digest.short) is in no pack", hint: "run: stemma verify")
@@ -83,18 +101,19 @@ extension Repository {
   }
 
   private func write(
-    _ items: [ExportItem], of manifest: Manifest, to output: OutputFolder, progress: (@Sendable (Int, Int) -> Void)?
+    _ items: [ExportItem], of files: [Manifest.File], to output: OutputFolder,
+    progress: (@Sendable (Int, Int) -> Void)?
   ) throws {
-    for file in manifest.files {
+    for file in files {
       try output.create(file.path, size: file.size)
       if let header = file.header {
         let field = SafetensorsHeader.lengthField(header.size)
         try field.withUnsafeBytes { try output.write(file.path, $0, at: 0) }
       }
     }
-    let total = manifest.bytes
+    let total = files.reduce(0) { $0 + $1.size }
     try stream(items, progress: progress.map { report in { report($0, total) } }) { item, offset, bytes in
-      try output.write(manifest.files[item.file].path, bytes, at: item.offset + offset)
+      try output.write(files[item.file].path, bytes, at: item.offset + offset)
     }
   }
 

@@ -6,11 +6,8 @@ extension Repository {
   /// Models that have a name, newest first; with `all`, unnamed ones too.
   public func list(all: Bool = false) throws(RepositoryError) -> [ModelSummary] {
     try door {
-      try lineage.snapshot { snapshot in
-        let origins = try snapshot.origins()
-        return try snapshot.models().filter { all || !$0.names.isEmpty }.map { entry in
-          summary(entry.model, names: entry.names, origin: origins[entry.model.id])
-        }
+      try lineage.models().filter { all || !$0.names.isEmpty }.map {
+        summary($0.model, names: $0.names, origin: $0.origin)
       }
     }
   }
@@ -21,9 +18,11 @@ extension Repository {
       let model = try resolve(reference)
       guard let row = try lineage.model(model) else { throw LineageError.unknownModel(model) }
       let manifest = try manifest(of: model)
-      let derivation = try lineage.derivations(of: model).first
+      let derivation = try lineage.derivations(of: model).last
       return ModelDetails(
-        summary: summary(row, names: try lineage.names(of: model), origin: derivation.map { ($0.kind, $0.madeAt) }),
+        summary: summary(
+          row, names: try lineage.names(of: model),
+          origin: derivation.map { ModelOrigin(kind: $0.kind, madeAt: $0.madeAt) }),
         weightsID: row.weightsID.hex,
         files: manifest.files.map {
           .init(path: $0.path, bytes: $0.size, sha256: $0.digest.hex, tensors: $0.tensors.count)
@@ -128,7 +127,7 @@ extension Repository {
   }
 
   private func summary(
-    _ row: ModelRow, names: [String], origin: (kind: DerivationKind, madeAt: String)?
+    _ row: ModelRow, names: [String], origin: ModelOrigin?
   ) -> ModelSummary {
     ModelSummary(
       digest: row.id, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,

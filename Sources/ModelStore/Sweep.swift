@@ -130,10 +130,13 @@ extension Repository {
   /// Packs that go or are written anew, and files in `packs/` that no row names.
   private func planPacks(_ sweep: inout Sweep, _ objects: inout ObjectTable) throws {
     var needed: [Int64: (frames: Int, bytes: Int)] = [:]
-    for object in objects.needed {
-      guard let place = objects.places[object] else { continue }
-      let before = needed[place.pack] ?? (0, 0)
-      needed[place.pack] = (before.frames + 1, before.bytes + place.length)
+    var known: [Int64: (frames: Int, bytes: Int)] = [:]
+    for (object, place) in objects.places {
+      let before = known[place.pack] ?? (0, 0)
+      known[place.pack] = (before.frames + 1, before.bytes + place.length)
+      guard objects.needed.contains(object) else { continue }
+      let part = needed[place.pack] ?? (0, 0)
+      needed[place.pack] = (part.frames + 1, part.bytes + place.length)
     }
     var named: Set<Digest> = []
     for pack in try lineage.packs() {
@@ -143,7 +146,9 @@ extension Repository {
         continue
       }
       named.insert(pack.digest)
-      guard 2 * Pack.size(frames: part.frames, frameBytes: part.bytes) < pack.bytes else { continue }
+      // Frames that no row names are evicted: were they left, `rebuild` would call their models stored.
+      let isEvicted = known[pack.id].map { Pack.size(frames: $0.frames, frameBytes: $0.bytes) != pack.bytes } ?? false
+      guard isEvicted || 2 * Pack.size(frames: part.frames, frameBytes: part.bytes) < pack.bytes else { continue }
       objects.touched.insert(pack.id)
       var group = Sweep.Rewrite()
       if let last = sweep.rewrites.last, last.frameBytes + part.bytes <= Pack.closingBytes {

@@ -11,6 +11,14 @@ enum Console {
     exit(RepositoryError.Kind.io.exitCode)
   }
 
+  /// Writes bytes as they are, in the same way. Where the reader went away, nothing is left to do.
+  static func write(_ bytes: UnsafeRawBufferPointer) {
+    guard let failure = send(bytes, to: STDOUT_FILENO) else { return }
+    if failure == EPIPE { exit(0) }
+    complain("stemma: cannot write to standard output: \(String(cString: strerror(failure)))")
+    exit(RepositoryError.Kind.io.exitCode)
+  }
+
   /// Writes a line to standard error.
   static func complain(_ text: String) {
     _ = send(text + "\n", to: STDERR_FILENO)
@@ -42,14 +50,16 @@ enum Console {
   /// Sends all bytes; gives the `errno` that stopped it.
   private static func send(_ text: String, to descriptor: Int32) -> Int32? {
     var text = text
-    return text.withUTF8 { bytes in
-      var sent = 0
-      while sent < bytes.count {
-        let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
-        if count < 0, errno != EINTR { return errno }
-        sent += max(count, 0)
-      }
-      return nil
+    return text.withUTF8 { send(UnsafeRawBufferPointer($0), to: descriptor) }
+  }
+
+  private static func send(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32? {
+    var sent = 0
+    while sent < bytes.count {
+      let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+      if count < 0, errno != EINTR { return errno }
+      sent += max(count, 0)
     }
+    return nil
   }
 }

@@ -1,14 +1,14 @@
 import Glibc
 import ModelStore
 
-/// The text of a recipe and the folder that its relative paths start from.
+/// The text of a recipe and the folder that its relative paths start from: the working folder, as with mergekit.
 struct Recipe {
   let text: String
   let directory: String
 
   /// Reads a file, or standard input for `-`.
   init(at path: String) throws(RepositoryError) {
-    let here = try GlobalOptions.workingDirectory()
+    directory = try GlobalOptions.workingDirectory()
     let isInput = path == "-"
     let descriptor = isInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Self.failure(path) }
@@ -17,8 +17,6 @@ struct Recipe {
       throw RepositoryError(.invalidInput, "recipe '\(path.plain)': expected UTF-8 text, found other bytes")
     }
     self.text = text
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    directory = isInput || folder.isEmpty ? here : folder.hasPrefix("/") ? folder : here + "/" + folder
   }
 
   private static let limit = 1 << 20

@@ -5,7 +5,7 @@ import Testing
 struct SpeechTests {
   static let commands = [
     "init", "import", "list", "show", "log", "tag", "untag", "remove", "plan", "merge", "export", "verify", "stats",
-    "gc", "backup", "rebuild",
+    "gc", "backup", "rebuild", "diff", "evict", "materialise",
   ]
 
   @Test("help is a result: on standard output, in 80 columns, with an example", arguments: commands)
@@ -30,7 +30,7 @@ struct SpeechTests {
   @Test(
     "wrong usage is one line, status 2",
     arguments: [
-      ["--bogus"], ["frob"], ["list", "--bogus"], ["import"], ["show"], ["export", "a"], ["log"],
+      ["--bogus"], ["frob"], ["list", "--bogus"], ["import"], ["show"], ["export", "a"], ["log"], ["diff", "a"],
       ["gc", "--threads", "0"],
       ["gc", "--threads", "many"], ["log", "a", "--name", "b"], ["merge", "r.yml", "--out", "o", "--name", "n"],
     ])
@@ -57,7 +57,10 @@ struct SpeechTests {
       ["init"], ["import", "base", "--name", "base"], ["import", "math", "--name", "math", "--base", "base"],
       ["import", "code", "--name", "code"], ["list"], ["show", "math"], ["log", "math"], ["log", "--name", "math"],
       ["tag", "math", "math:v1"], ["untag", "math:v1"], ["plan", "recipe.yml"],
-      ["merge", "recipe.yml", "--name", "fused"], ["export", "fused", "out"], ["verify"], ["stats"],
+      ["merge", "recipe.yml", "--name", "fused"], ["export", "fused", "out"],
+      ["export", "fused", "norm", "--tensor", "model.norm.weight"],
+      ["export", "fused", "some", "--tensor", "model.norm.weight", "--range", "0:8"], ["diff", "base", "fused"],
+      ["materialise", "fused"], ["evict", "fused"], ["verify"], ["stats"],
       ["remove", "fused"], ["gc", "--dry-run"], ["gc"], ["backup", "copy"], ["rebuild"],
     ]
     for words in tour {

@@ -32,6 +32,11 @@ struct Merge: ParsableCommand {
   @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
   var madeBy: String?
 
+  @Flag(help: "Write no model card (README.md).")
+  var noCard = false
+
+  @OptionGroup(title: "Arithmetic") var arithmetic: ArithmeticOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func validate() throws {
@@ -50,14 +55,16 @@ struct Merge: ParsableCommand {
   }
 
   private func merge(_ recipe: Recipe, _ progress: Progress) throws(RepositoryError) -> MergeReport {
+    var merge = arithmetic.merge
+    merge.writesCard = !noCard
     if let out {
       return try Repository.merge(
-        recipe: recipe.text, relativeTo: recipe.directory, to: out, threads: options.threads,
+        recipe: recipe.text, relativeTo: recipe.directory, to: out, options: merge, threads: options.threads,
         interruption: { Interruption.stops($0) }, progress: progress.update)
     }
     return try options.open().merge(
-      recipe: recipe.text, relativeTo: recipe.directory, name: name, keepBytes: stored, madeBy: madeBy,
-      progress: progress.update)
+      recipe: recipe.text, relativeTo: recipe.directory, name: name, keepBytes: stored, options: merge,
+      madeBy: madeBy, progress: progress.update)
   }
 
   private func text(_ report: MergeReport) -> String {

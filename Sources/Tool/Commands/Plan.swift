@@ -17,6 +17,8 @@ struct Plan: ParsableCommand {
   @Argument(help: "The recipe's file; '-' reads standard input.")
   var recipe: String
 
+  @OptionGroup(title: "Arithmetic") var arithmetic: ArithmeticOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
@@ -30,8 +32,9 @@ struct Plan: ParsableCommand {
     do {
       repository = try options.open()
     } catch  where error.kind == .notFound && options.store == nil && Console.variable("STEMMA_STORE").isEmpty {
-      return try Repository.plan(recipe: recipe.text, relativeTo: recipe.directory)
+      return try Repository.plan(
+        recipe: recipe.text, relativeTo: recipe.directory, options: arithmetic.merge)
     }
-    return try repository.plan(recipe: recipe.text, relativeTo: recipe.directory)
+    return try repository.plan(recipe: recipe.text, relativeTo: recipe.directory, options: arithmetic.merge)
   }
 }
