@@ -81,15 +81,45 @@ private enum Family {
 struct MergekitTests {
   @Test("merges come out as mergekit makes them, bit for bit", arguments: Golden.recipes)
   func golden(_ golden: Golden) throws {
-    let recipe = try Recipe(yaml: golden.yaml)
+    #expect(try Self.digest(of: golden.yaml) == golden.sha256)
+  }
+
+  @Test("so do recipes of other types and of slices", arguments: GoldenRecipe.all)
+  func recipe(_ golden: GoldenRecipe) throws {
+    #expect(try Self.digest(of: golden.yaml) == golden.sha256)
+  }
+
+  @Test("a negative density keeps nothing")
+  func negative() throws {
+    let recipe = "merge_method: breadcrumbs, base_model: base, models: [{model: tune1}], dtype: bfloat16"
+    #expect(
+      try Self.digest(of: "{\(recipe), parameters: {weight: 1, density: -0.5}}")
+        == Self.digest(of: "{\(recipe), parameters: {weight: 1, density: 0}}"))
+  }
+
+  @Test("densities that DARE and DELLA cannot draw are refused as mergekit refuses them")
+  func odds() throws {
+    #expect(throws: MergeError.keepProbability(tensor: "lm_head.weight", density: -1, epsilon: 0)) {
+      try Self.digest(
+        of:
+          "{merge_method: dare_ties, base_model: base, models: [{model: tune1}], parameters: {weight: 1, density: -1}}")
+    }
+    #expect(throws: MergeError.keepProbability(tensor: "lm_head.weight", density: 0.1, epsilon: 0.15)) {
+      try Self.digest(
+        of: "{merge_method: della, base_model: base, models: [{model: tune1}], parameters: {weight: 1, density: 0.1}}")
+    }
+  }
+
+  /// The SHA-256 of the bytes of all tensors in the order of names.
+  private static func digest(of yaml: String) throws -> String {
+    let recipe = try Recipe(yaml: yaml)
     let plan = try Planner.plan(
       recipe: recipe, inputs: Family.inputs, arithmetic: Plan.mergekit015, seed: 7)
     let order = plan.inputs.map { reference in Family.inputs.firstIndex { $0.reference == reference }! }
     let executor = Executor(plan: plan, source: ArraySource(tensors: order.map { Family.all[$0] }))
     var hash = SHA256()
     for tensor in plan.tensors.indices { hash.update(data: try executor.bytes(of: tensor, block: 700)) }
-    let hex = hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
-    #expect(hex == golden.sha256)
+    return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
   }
 
   @Test("tensors asked for in any order and in any pieces are the same, random ones too")

@@ -9,19 +9,52 @@ final class StepExecutor: Sendable {
   private struct State {
     /// Finished tensors, the latest last.
     var finished: [(tensor: Int, values: [Float])] = []
-    /// The generator at the start of tensor 0, 1, … as far as anyone asked.
+    /// The generator at the start of the first tensor of `order`, the second, … as far as anyone asked.
     var starts: [MersenneTwister]
   }
 
   private let plan: Plan
   private let source: any TensorSource
+  /// The tensors in the order in which mergekit makes them, and the place of each there.
+  private let order: [Int]
+  private let turns: [Int]
   private let state: Mutex<State>
   private static let kept = 3
 
   init(plan: Plan, source: any TensorSource) {
     self.plan = plan
     self.source = source
+    order = Self.order(of: plan.tensors)
+    var turns = order
+    for (turn, tensor) in order.enumerated() { turns[tensor] = turn }
+    self.turns = turns
     state = Mutex(State(starts: [MersenneTwister(seed: plan.seed ?? 0)]))
+  }
+
+  /// mergekit makes a tensor as soon as it has read its inputs, and reads by name: so the order is that of the last
+  /// name among the inputs, then of the model that is read last under it, then top to bottom.
+  private static func order(of tensors: [PlannedTensor]) -> [Int] {
+    let layers = tensors.map { LayerStacks.layer(of: $0.name)?.index ?? (LayerStacks.isAhead($0.name) ? -1 : .max) }
+    // A head read from the embedding it is tied to is read apart.
+    func read(_ input: PlannedInput, for tensor: Int) -> [String] {
+      [String(input.model), input.tensor, layers[tensor] == .max ? tensors[tensor].name : ""]
+    }
+    var reads: [[String]: Int] = [:]
+    for tensor in tensors.indices.sorted(by: { (layers[$0], $0) < (layers[$1], $1) }) {
+      for input in tensors[tensor].inputs where reads[read(input, for: tensor)] == nil {
+        reads[read(input, for: tensor)] = reads.count
+      }
+    }
+    let keys = tensors.indices.map { tensor in
+      let inputs = tensors[tensor].inputs
+      let last = inputs.map { Array($0.tensor.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
+      let ready = inputs.filter { last.elementsEqual($0.tensor.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
+      return (name: last, turn: (ready ?? 0, layers[tensor], tensor))
+    }
+    return tensors.indices.sorted { a, b in
+      keys[a].name == keys[b].name
+        ? keys[a].turn < keys[b].turn : keys[a].name.lexicographicallyPrecedes(keys[b].name)
+    }
   }
 
   /// Fills `target` with these elements of a tensor, in the tensor's dtype.
@@ -46,16 +79,17 @@ final class StepExecutor: Sendable {
   }
 
   private func run(_ index: Int, _ state: inout State) throws -> [Float] {
-    while state.starts.count <= index {
+    while state.starts.count <= turns[index] {
       var next = state.starts[state.starts.count - 1]
-      let passed = plan.tensors[state.starts.count - 1]
+      let passed = plan.tensors[order[state.starts.count - 1]]
       next.skip(StepMethod.randomWords(passed.method, elements: passed.unitCount))
       state.starts.append(next)
     }
     let planned = plan.tensors[index]
     let working = planned.workingDType ?? .f32
+    try StepMethod.checkOdds(planned.method, tensor: planned.name)
     let method = StepMethod(call: planned.method, tensor: try read(planned, working))
-    var random = state.starts[index]
+    var random = state.starts[turns[index]]
     let values =
       switch working {
       case .bf16: method.run(WorkingBF16.self, &random)

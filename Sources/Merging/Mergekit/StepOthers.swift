@@ -5,11 +5,12 @@ internal import Glibc
 /// operation.
 enum StepOthers<Working: WorkingType> {
   typealias Step = Stepwise<Working>
+  typealias Wide = Stepwise<WorkingF32>
 
   /// Fused multiply-adds in f32, one rounding at the end.
   static func linear(_ all: [[Float]], weights: [Double], normalizes: Bool) -> [Float] {
     let weights = weights.map { Float($0) }
-    let sum = weights.reduce(0, +)
+    let sum = Wide.total(weights.count) { weights[$0] }
     return Step.each(all[0].count) { index in
       var total: Float = 0
       for model in all.indices { total = total.addingProduct(all[model][index], weights[model]) }
@@ -30,7 +31,7 @@ enum StepOthers<Working: WorkingType> {
     let count = Float(models)
     let floor = Step.r(1e-6)
     var out = base
-    for start in stride(from: 0, to: tensor.count, by: max(1, length)) {
+    for (rowNumber, start) in stride(from: 0, to: tensor.count, by: max(1, length)).enumerated() {
       let row = start..<start + length
       let norms = changes.map { Step.r(Step.norm($0[row])) }
       var cosines: [Float] = []
@@ -40,7 +41,10 @@ enum StepOthers<Working: WorkingType> {
           cosines.append(Step.clamp(Step.r(dot / max(Step.r(norms[a] * norms[b]), floor)), -1, 1))
         }
       }
-      let cosine = Step.r(cosines.reduce(0, +) / Float(cosines.count))
+      // torch adds up the pairs of many rows at once.
+      let isVector = rowNumber < Cascade.wholeColumns(of: tensor.count / length, isHalf: false)
+      let sum = isVector ? Cascade.chain(cosines.count) { cosines[$0] } : Cascade.fours(cosines.count) { cosines[$0] }
+      let cosine = Step.r(sum / Float(cosines.count))
       let divisor = Step.r(1 + Step.r((count - 1) * cosine))
       let t = divisor.magnitude < 1e-6 ? 0 : Step.r(Step.r(count * cosine) / divisor)
       let rest = Step.r(1 - t)
@@ -59,14 +63,16 @@ enum StepOthers<Working: WorkingType> {
     var changes = tensor.others.map { Step.difference($0, base) }
     if share < 1 {
       let variances = Step.each(count) { index in
-        var mean = 0.0
-        for change in changes { mean += Double(change[index]) }
-        mean /= Double(models)
-        var total = 0.0
-        for change in changes { total += (Double(change[index]) - mean) * (Double(change[index]) - mean) }
+        // Welford's sums, as torch has them.
+        var (mean, total) = (0.0, 0.0)
+        for (model, change) in changes.enumerated() {
+          let distance = Double(change[index]) - mean
+          mean += distance / Double(model + 1)
+          total += distance * (Double(change[index]) - mean)
+        }
         return Step.r(Float(total / Double(models)))
       }
-      let keep = Int(Double(variances.count { $0 != 0 }) * share)
+      let keep = max(0, Int(Float(variances.count { $0 != 0 }) * Float(share)))
       var chosen = [UInt32](repeating: 0, count: keep)
       ck_topk(variances, &chosen, count, keep)
       var mask = [Bool](repeating: false, count: count)
@@ -74,23 +80,22 @@ enum StepOthers<Working: WorkingType> {
       changes = changes.map { change in Step.each(count) { mask[$0] ? change[$0] : change[$0] * 0 } }
     }
     let squares = changes.map { change in
-      Step.r(Step.total(count) { Step.r(change[$0] * change[$0]) } / Float(count))
+      Step.r(Wide.total(count) { Step.r(change[$0] * change[$0]) } / Float(count))
     }
-    let total = Step.r(squares.reduce(0, +))
+    let total = Step.r(Step.total(models) { squares[$0] })
     let weights =
       total.magnitude < 1e-6
       ? squares.map { _ in Step.r(1 / Float(models)) } : squares.map { Step.r($0 / total) }
     let majority = Step.sum(changes, count: count).map { Step.r($0) >= 0 }
     let floor = Step.r(1e-6)
-    return Step.each(count) { index in
-      var (mixed, divisor): (Float, Float) = (0, 0)
-      for model in 0..<models {
-        let value = changes[model][index]
-        let weight = (majority[index] ? value > 0 : value < 0) ? weights[model] : 0
-        mixed += Step.r(value * weight)
-        divisor += weight
-      }
-      return Step.r(base[index] + Step.r(Step.r(mixed) / max(Step.r(divisor), floor)))
+    func weight(_ model: Int, _ index: Int) -> Float {
+      let value = changes[model][index]
+      return (majority[index] ? value > 0 : value < 0) ? weights[model] : 0
+    }
+    let mixed = Step.sum(models, count: count) { Step.r(changes[$0][$1] * weight($0, $1)) }
+    let divisor = Step.sum(models, count: count, weight)
+    return Step.each(count) {
+      Step.r(base[$0] + Step.r(Step.r(mixed[$0]) / max(Step.r(divisor[$0]), floor)))
     }
   }
 
@@ -113,13 +118,17 @@ enum StepOthers<Working: WorkingType> {
       }
       return 1 + Float(plus.rate) * Step.clamp(shared / max(alone, Float(epsilon)), 0, Float(plus.alpha))
     }
-    return Step.each(count) { index in
-      var total: Float = 0
-      for (change, factor) in zip(changes, factors) where change[index].magnitude > threshold {
-        total += active[index] > 1 ? Step.r(change[index] / active[index]) : change[index] * factor
-      }
-      return plus == nil ? Step.r(base[index] + Step.r(total)) : base[index] + total
+    func term(_ model: Int, _ index: Int) -> Float {
+      let value = changes[model][index]
+      if value.magnitude <= threshold { return 0 }
+      return active[index] > 1 ? Step.r(value / active[index]) : value * factors[model]
     }
+    if plus != nil {
+      let total = Wide.sum(changes.count, count: count, term)
+      return Step.each(count) { base[$0] + total[$0] }
+    }
+    let total = Step.sum(changes.count, count: count, term)
+    return Step.each(count) { Step.r(base[$0] + Step.r(total[$0])) }
   }
 
   /// The result is f32, not rounded.
@@ -130,8 +139,8 @@ enum StepOthers<Working: WorkingType> {
     let change = Step.difference(other, base)
     var scores = change.map(\.magnitude)
     for start in stride(from: 0, to: count, by: max(1, length)) {
-      let p = softmax(other[start..<start + length])
-      let q = softmax(base[start..<start + length])
+      let p = Softmax.of(other[start..<start + length]).map { Step.r(Step.r($0) + Step.r(1e-8)) }
+      let q = Softmax.of(base[start..<start + length]).map { Step.r(Step.r($0) + Step.r(1e-8)) }
       let divergence = Step.r(
         Step.total(length) { Step.r(p[$0] * Step.r(logf(Step.r(p[$0] / q[$0])))) })
       for index in start..<start + length { scores[index] = Step.r(scores[index] * divergence) }
@@ -145,13 +154,5 @@ enum StepOthers<Working: WorkingType> {
     let spread = Step.r(quantile(0.75) - quantile(0.25))
     let threshold = Step.r(quantile(0.5) + Step.r(1.5 * spread))
     return Step.each(count) { scores[$0] >= threshold ? base[$0] + change[$0] : base[$0] + change[$0] * 0 }
-  }
-
-  /// The softmax of a row plus 1e-8, rounded twice.
-  private static func softmax(_ row: ArraySlice<Float>) -> [Float] {
-    guard let highest = row.max() else { return [] }
-    let powers = row.map { expf($0 - highest) }
-    let total = Step.total(powers.count) { powers[$0] }
-    return powers.map { Step.r(Step.r($0 / total) + Step.r(1e-8)) }
   }
 }

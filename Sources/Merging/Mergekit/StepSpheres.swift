@@ -3,6 +3,7 @@ internal import Glibc
 /// slerp, nuslerp, multislerp, karcher and nearswap of mergekit 0.1.5, one rounding an operation.
 enum StepSpheres<Working: WorkingType> {
   typealias Step = Stepwise<Working>
+  typealias Wide = Stepwise<WorkingF32>
 
   /// Norms and dot product over chunks of 2^20 elements in f32; one rounding at the end.
   static func slerp(_ a: [Float], _ b: [Float], t: Double) -> [Float] {
@@ -14,9 +15,9 @@ enum StepSpheres<Working: WorkingType> {
     }
     let (normA, normB) = (norm(a), norm(b))
     let dots = chunks.map { range in
-      Step.total(range.count) { (a[range.lowerBound + $0] / normA) * (b[range.lowerBound + $0] / normB) }
+      Wide.total(range.count) { (a[range.lowerBound + $0] / normA) * (b[range.lowerBound + $0] / normB) }
     }
-    let dot = Step.clamp(Step.total(dots.count) { dots[$0] }, -1, 1)
+    let dot = Step.clamp(Wide.total(dots.count) { dots[$0] }, -1, 1)
     var (shareA, shareB) = (1 - Float(t), Float(t))
     if dot.magnitude <= 0.9995 {
       let angle = acosf(dot)
@@ -49,19 +50,31 @@ enum StepSpheres<Working: WorkingType> {
     guard length > 0 else { return out }
     for vector in 0..<count / length {
       let start = stride == 1 ? vector * length : vector
-      turn(a, b, start: start, length: length, stride: stride, t: t, into: &out)
+      // torch takes the columns of a matrix many at a time, and those left over otherwise.
+      let isVector = vector < Cascade.wholeColumns(of: stride, isHalf: Working.isHalf)
+      turn(a, b, start: start, length: length, stride: stride, isVector: isVector, t: t, into: &out)
     }
     return tensor.base.map { Step.addition($0, out) } ?? out
   }
 
   private static func turn(
-    _ a: [Float], _ b: [Float], start: Int, length: Int, stride: Int, t: Double, into out: inout [Float]
+    _ a: [Float], _ b: [Float], start: Int, length: Int, stride: Int, isVector: Bool, t: Double,
+    into out: inout [Float]
   ) {
     func at(_ index: Int) -> Int { start + index * stride }
     let floor = Step.r(1e-7)
-    let normA = max(Step.r(Step.norm(Step.each(length) { a[at($0)] })), floor)
-    let normB = max(Step.r(Step.norm(Step.each(length) { b[at($0)] })), floor)
-    let dot = Step.r(Step.total(length) { Step.r(Step.r(a[at($0)] / normA) * Step.r(b[at($0)] / normB)) })
+    func norm(_ values: [Float]) -> Float {
+      if stride == 1 { return max(Step.r(Step.norm(values[start..<start + length])), floor) }
+      var total: Float = 0
+      for index in 0..<length { total += values[at(index)] * values[at(index)] }
+      return max(Step.r(total.squareRoot()), floor)
+    }
+    let (normA, normB) = (norm(a), norm(b))
+    func product(_ index: Int) -> Float { Step.r(Step.r(a[at(index)] / normA) * Step.r(b[at(index)] / normB)) }
+    let sum =
+      stride == 1
+      ? Step.total(length, product) : isVector ? Cascade.chain(length, product) : Cascade.fours(length, product)
+    let dot = Step.r(sum)
     let cosine = Step.clamp(dot, -1, 1)
     let (left, right) = (Float(1 - t), Float(t))
     if Step.r(1 - Step.r(cosine * cosine)) <= 1e-16 {
@@ -87,7 +100,7 @@ enum StepSpheres<Working: WorkingType> {
     let vectors = tensor.base.map { base in tensor.others.map { Step.difference($0, base) } } ?? tensor.others
     var weights = given.map { Step.r($0) }
     if normalizes {
-      let sum = Step.r(weights.reduce(0, +))
+      let sum = Step.r(Step.total(weights.count) { weights[$0] })
       weights = weights.map { Step.r($0 / sum) }
     }
     let epsilon = Step.r(epsilon)
@@ -115,7 +128,7 @@ enum StepSpheres<Working: WorkingType> {
       let tangent = mean(tangents)
       let angle = Step.r(Step.r(Step.norm(tangent)) + epsilon)
       let (cosine, sine) = (Step.r(cosf(angle)), Step.r(Step.r(sinf(angle)) / angle))
-      let scale = Step.r(zip(norms, weights).reduce(Float(0)) { $0 + Step.r($1.0 * $1.1) })
+      let scale = Step.r(Step.total(norms.count) { Step.r(norms[$0] * weights[$0]) })
       out = Step.each(count) {
         Step.r(Step.r(Step.r(middle[$0] * cosine) + Step.r(tangent[$0] * sine)) * scale)
       }
@@ -124,6 +137,7 @@ enum StepSpheres<Working: WorkingType> {
   }
 
   static func karcher(_ all: [[Float]], steps: Int, tolerance: Double) -> [Float] {
+    if all.count == 1 { return all[0] }
     let count = all[0].count
     let tolerance = Float(tolerance)
     let norms = all.map { Step.norm($0) }
@@ -140,7 +154,8 @@ enum StepSpheres<Working: WorkingType> {
     for _ in 0..<steps {
       var tangent = [Float](repeating: 0, count: count)
       for other in units {
-        let dot = Step.clamp(Step.r(Step.total(count) { unit[$0] * other[$0] }), -1, 1)
+        let dot = Step.clamp(
+          Working.isHalf ? Step.r(Wide.total(count) { unit[$0] * other[$0] }) : Cascade.dot(unit, other), -1, 1)
         let angle = Step.r(acosf(dot))
         if angle < tolerance { continue }
         let factor = Step.r(part * Step.r(angle / Step.r(sinf(angle))))

@@ -32,6 +32,7 @@ enum StepPruning {
 /// one rounding an operation.
 struct StepTasks<Working: WorkingType> {
   typealias Step = Stepwise<Working>
+  typealias Draw = Stepwise<Working.Drawing>
 
   let weights: [Double]
   let pruning: StepPruning
@@ -57,8 +58,8 @@ struct StepTasks<Working: WorkingType> {
       (mixed, divisor) = elect(changes, rounded, count)
     } else {
       mixed = Step.sum(changes, count: count).map { Step.r($0) }
-      let sum = Step.r(rounded.reduce(0, +))
-      divisor = [sum.magnitude < 1e-8 ? 1 : sum]
+      let sum = Step.r(Step.total(rounded.count) { rounded[$0] })
+      divisor = [sum.magnitude < Step.r(1e-8) ? 1 : sum]
     }
     if normalizes {
       let isScalar = divisor.count == 1 && !hasConsensus
@@ -74,16 +75,11 @@ struct StepTasks<Working: WorkingType> {
   /// The sum of the changes whose sign is that of the sum of all, and the sum of their weights.
   private func elect(_ changes: [[Float]], _ weights: [Float], _ count: Int) -> ([Float], [Float]) {
     let majority = Step.sum(changes, count: count).map { Step.r($0) >= 0 }
-    var mixed = [Float](repeating: 0, count: count)
-    var divisor = mixed
-    for (change, weight) in zip(changes, weights) {
-      for index in 0..<count {
-        let value = change[index]
-        let agrees = majority[index] ? value > 0 : value < 0
-        mixed[index] += agrees ? value : value * 0
-        divisor[index] += agrees ? weight : 0
-      }
+    func agrees(_ model: Int, _ index: Int) -> Bool {
+      majority[index] ? changes[model][index] > 0 : changes[model][index] < 0
     }
+    var mixed = Step.sum(changes.count, count: count) { agrees($0, $1) ? changes[$0][$1] : changes[$0][$1] * 0 }
+    var divisor = Step.sum(changes.count, count: count) { agrees($0, $1) ? weights[$0] : 0 }
     for index in 0..<count {
       mixed[index] = Step.r(mixed[index])
       divisor[index] = Step.r(divisor[index])
@@ -100,7 +96,7 @@ struct StepTasks<Working: WorkingType> {
     case .magnitude(let density):
       let density = density[model]
       if density >= 1 { return change }
-      let keep = density <= 0 ? 0 : max(1, Int(density * Double(change.count)))
+      let keep = density <= 0 || change.isEmpty ? 0 : max(1, Int(density * Double(change.count)))
       return rescaled(change, keeping: positions(change, descending: true)[..<keep])
     case .outliers(let density, let gamma):
       if density[model] >= 1 { return change }
@@ -108,16 +104,16 @@ struct StepTasks<Working: WorkingType> {
       let (keep, top) = (Int(density[model] * Double(count)), Int(gamma[model] * Double(count)))
       let bottom = max(0, count - keep - top)
       let order = positions(change, descending: false)
-      return rescaled(change, keeping: order[min(bottom, count)..<min(bottom + keep, count)])
+      return rescaled(change, keeping: order[min(bottom, count)..<min(bottom + max(keep, 0), count)])
     case .random(let density):
       if density[model] >= 1 { return change }
-      let probability = Step.r(density[model])
-      return rescaled(change, mask: change.map { _ in random.isBelow(probability) })
+      let probability = Draw.r(density[model])
+      return rescaled(change, mask: change.map { _ in random.isBelow(probability) }, as: Working.Drawing.self)
     case .ranked(let density, let epsilon):
       if density[model] >= 1 { return change }
       if density[model] <= 0 { return change.map { $0 * 0 } }
       let odds = Self.odds(change, tensor, density: density[model], epsilon: epsilon[model])
-      return rescaled(change, mask: odds.map { random.isBelow($0) })
+      return rescaled(change, mask: odds.map { random.isBelow($0) }, as: Working.Drawing.self)
     }
   }
 
@@ -132,17 +128,18 @@ struct StepTasks<Working: WorkingType> {
   private func rescaled(_ change: [Float], keeping kept: ArraySlice<UInt32>) -> [Float] {
     var mask = [Bool](repeating: false, count: change.count)
     for position in kept { mask[Int(position)] = true }
-    return rescaled(change, mask: mask)
+    return rescaled(change, mask: mask, as: Working.self)
   }
 
   /// The kept elements, made larger by the share of the L1 norm that was lost where the method rescales.
-  private func rescaled(_ change: [Float], mask: [Bool]) -> [Float] {
+  private func rescaled<Type: WorkingType>(_ change: [Float], mask: [Bool], as _: Type.Type) -> [Float] {
+    typealias Wide = Stepwise<Type>
     let kept = Step.each(change.count) { mask[$0] ? change[$0] : change[$0] * 0 }
     guard rescales else { return kept }
-    let before = Step.r(Step.total(change.count) { change[$0].magnitude })
-    let after = Step.r(Step.total(change.count) { kept[$0].magnitude })
-    if min(before, after) < 1e-7 { return kept }
-    let factor = Step.r(before / after)
+    let before = Wide.r(Wide.total(change.count) { change[$0].magnitude })
+    let after = Wide.r(Wide.total(change.count) { kept[$0].magnitude })
+    if min(before, after) < Wide.r(1e-7) { return kept }
+    let factor = Wide.r(before / after)
     return Step.each(change.count) { Step.r(kept[$0] * factor) }
   }
 
@@ -151,7 +148,7 @@ struct StepTasks<Working: WorkingType> {
     _ change: [Float], _ tensor: StepTensor, density: Double, epsilon: Double
   ) -> [Float] {
     let length = tensor.rowLength
-    let (factor, lowest) = (Float(epsilon), Step.r(density - epsilon))
+    let (factor, lowest) = (Float(epsilon), Draw.r(density - epsilon))
     var odds = [Float](repeating: 0, count: change.count)
     var order = [UInt32](repeating: 0, count: length)
     var keys = [Float](repeating: 0, count: length)
@@ -159,12 +156,12 @@ struct StepTasks<Working: WorkingType> {
     for row in 0..<(length == 0 ? 0 : change.count / length) {
       for column in 0..<length { keys[column] = change[row * length + column].magnitude }
       ck_order(keys, &order, length, 0)
-      for (rank, column) in order.enumerated() { ranks[Int(column)] = Step.r(Step.r(Float(rank)) + 1) }
+      for (rank, column) in order.enumerated() { ranks[Int(column)] = Draw.r(Draw.r(Float(rank)) + 1) }
       let (low, high) = (ranks.min()!, ranks.max()!)
-      let span = Step.r(high - low)
+      let span = Draw.r(high - low)
       for column in 0..<length {
-        let place = Step.clamp(Step.r(Step.r(ranks[column] - low) / span), 0, 1)
-        odds[row * length + column] = Step.r(Step.r(Step.r(place * 2) * factor) + lowest)
+        let place = Draw.clamp(Draw.r(Draw.r(ranks[column] - low) / span), 0, 1)
+        odds[row * length + column] = Draw.r(Draw.r(Draw.r(place * 2) * factor) + lowest)
       }
     }
     return odds

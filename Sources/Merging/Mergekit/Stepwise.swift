@@ -2,11 +2,18 @@ internal import Glibc
 
 /// The type in which mergekit computes: every operation is done in f32 and rounded once to it, as torch does on a CPU.
 protocol WorkingType {
+  /// The type of probabilities and of what is pruned by them; torch draws no random f16.
+  associatedtype Drawing: WorkingType
+  /// True for types of two bytes, which torch's sums take sixteen at a time, in two halves.
+  static var isHalf: Bool { get }
   /// Rounds to the nearest value of the type, ties to even.
   static func round(_ x: Float) -> Float
 }
 
 enum WorkingBF16: WorkingType {
+  typealias Drawing = WorkingBF16
+  static var isHalf: Bool { true }
+
   @inline(__always)
   static func round(_ x: Float) -> Float {
     let bits = x.bitPattern
@@ -16,11 +23,17 @@ enum WorkingBF16: WorkingType {
 }
 
 enum WorkingF16: WorkingType {
+  typealias Drawing = WorkingF32
+  static var isHalf: Bool { true }
+
   @inline(__always)
   static func round(_ x: Float) -> Float { Float(Float16(x)) }
 }
 
 enum WorkingF32: WorkingType {
+  typealias Drawing = WorkingF32
+  static var isHalf: Bool { false }
+
   @inline(__always)
   static func round(_ x: Float) -> Float { x }
 }
@@ -44,20 +57,32 @@ enum Stepwise<Working: WorkingType> {
     }
   }
 
-  /// The sum of terms from the first to the last in f32; the caller rounds.
+  /// The sums over `terms` of each of `count` elements in f32, as torch's CPU kernel has them; the caller rounds.
   static func sum(_ terms: [Values], count: Int) -> Values {
-    var total = Values(repeating: 0, count: count)
-    for term in terms {
-      for index in 0..<count { total[index] += term[index] }
+    sum(terms.count, count: count) { terms[$0][$1] }
+  }
+
+  /// The same of terms made by `term(number, element)`.
+  @inline(__always)
+  static func sum(_ terms: Int, count: Int, _ term: (Int, Int) -> Float) -> Values {
+    let vectors = terms > 4 ? Cascade.wholeColumns(of: count, isHalf: Working.isHalf) : count
+    return each(count) { index in
+      if index >= vectors { return Cascade.fours(terms) { term($0, index) } }
+      if terms >= 16 { return Cascade.chain(terms) { term($0, index) } }
+      var total: Float = 0
+      for number in 0..<terms { total += term(number, index) }
+      return total
     }
-    return total
   }
 
   /// The sum of `count` values in f32, in the order of torch's CPU kernel for a whole tensor.
-  static func total(_ count: Int, _ body: (Int) -> Float) -> Float { Cascade.sum(each(count, body)) }
+  static func total(_ count: Int, _ body: (Int) -> Float) -> Float {
+    let values = each(count, body)
+    return Working.isHalf ? Cascade.sumOfHalves(values) : Cascade.sum(values)
+  }
 
   /// The Euclidean norm in f32, unrounded, as torch's CPU kernel has it: eight running sums, then those in order. On
-  /// large tensors it is visibly off, and that has to be reproduced.
+  /// large tensors it is visibly off, and that has to be reproduced; so have the fused additions at its end.
   static func norm(_ values: ArraySlice<Float>) -> Float {
     var lanes = SIMD8<Float>(repeating: 0)
     var total: Float = 0
@@ -68,7 +93,8 @@ enum Stepwise<Working: WorkingType> {
         lanes += part * part
       }
       for lane in 0..<8 { total += lanes[lane] }
-      for index in whole..<values.count { total += values[index] * values[index] }
+      for index in whole..<values.count & ~3 { total += values[index] * values[index] }
+      for index in values.count & ~3..<values.count { total = total.addingProduct(values[index], values[index]) }
     }
     return total.squareRoot()
   }
@@ -83,57 +109,4 @@ enum Stepwise<Working: WorkingType> {
 
   @inline(__always)
   static func clamp(_ x: Float, _ low: Float, _ high: Float) -> Float { x < low ? low : x > high ? high : x }
-}
-
-/// torch's sum of a contiguous f32 tensor on a CPU (`SumKernel.cpp`, cascade summation): vectors of eight in four
-/// interleaved chains, each chain in four levels.
-enum Cascade {
-  static func sum(_ values: [Float]) -> Float {
-    values.withUnsafeBytes { bytes in
-      let vectors = values.count / 8
-      var total: Float = 0
-      for index in vectors * 8..<values.count { total += values[index] }
-      let lanes = rows(bytes, vectors)
-      for lane in 0..<8 { total += lanes[lane] }
-      return total
-    }
-  }
-
-  private static func rows(_ bytes: UnsafeRawBufferPointer, _ vectors: Int) -> SIMD8<Float> {
-    func vector(_ index: Int) -> SIMD8<Float> {
-      bytes.loadUnaligned(fromByteOffset: index * 32, as: SIMD8<Float>.self)
-    }
-    let zero = SIMD8<Float>(repeating: 0)
-    let size = vectors / 4
-    let bits = size <= 1 ? 0 : Int.bitWidth - (size - 1).leadingZeroBitCount
-    let power = max(4, bits / 4)
-    let step = 1 << power
-    var levels = [[SIMD8<Float>]](repeating: [zero, zero, zero, zero], count: 4)
-    var row = 0
-    while row + step <= size {
-      var (a, b, c, d) = (levels[0][0], levels[0][1], levels[0][2], levels[0][3])
-      for index in row..<row + step {
-        a += vector(index * 4)
-        b += vector(index * 4 + 1)
-        c += vector(index * 4 + 2)
-        d += vector(index * 4 + 3)
-      }
-      levels[0] = [a, b, c, d]
-      row += step
-      for level in 1..<4 {
-        for chain in 0..<4 { levels[level][chain] += levels[level - 1][chain] }
-        levels[level - 1] = [zero, zero, zero, zero]
-        if row & ((step - 1) << (level * power)) != 0 { break }
-      }
-    }
-    while row < size {
-      for chain in 0..<4 { levels[0][chain] += vector(row * 4 + chain) }
-      row += 1
-    }
-    for level in 1..<4 {
-      for chain in 0..<4 { levels[0][chain] += levels[level][chain] }
-    }
-    for index in size * 4..<vectors { levels[0][0] += vector(index) }
-    return levels[0][0] + levels[0][1] + levels[0][2] + levels[0][3]
-  }
 }
