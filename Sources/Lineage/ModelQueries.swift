@@ -17,26 +17,26 @@ extension LineageReading {
     }
   }
 
-  /// Models with their names and how they were first made, newest first. Costs two scans: a look-up of the names of
-  /// each of ten thousand models would cost more.
+  /// Models with their names and how they were first made, newest first. Costs three scans: look-ups for each of ten
+  /// thousand models would cost more.
   package func models() throws -> [NamedModel] {
     try withConnection { connection in
       var names: [Digest: [String]] = [:]
       try connection.each("SELECT model, name FROM names") { row in
         names[try row.digest(0), default: []].append(try row.text(1))
       }
-      // A model has the number of its first derivation.
-      let sql = """
-        SELECT m.id, m.weights_id, m.state, m.tensors, m.bytes, m.sequence, d.kind, d.made_at
-        FROM models m LEFT JOIN derivations d ON d.sequence = m.sequence ORDER BY m.sequence DESC, m.id
-        """
-      return try connection.all(sql, []) { row in
-        let model = try modelRow(row)
-        let origin =
-          row.isNull(6)
-          ? nil : ModelOrigin(kind: try row.choice(6, DerivationKind.self), madeAt: try row.text(7))
-        return NamedModel(model: model, names: names[model.id]?.sorted() ?? [], origin: origin)
+      var origins: [Int: ModelOrigin] = [:]
+      try connection.each("SELECT sequence, kind, made_at FROM derivations") { row in
+        origins[try row.int(0)] = ModelOrigin(kind: try row.choice(1, DerivationKind.self), madeAt: try row.text(2))
       }
+      let sql = "SELECT id, weights_id, state, tensors, bytes, sequence FROM models"
+      let rows = try connection.all(sql, [], modelRow)
+      // A model has the number of its first derivation.
+      return rows.sorted { ($1.sequence, $0.id) < ($0.sequence, $1.id) }
+        .map { row in
+          let found = names[row.id] ?? []
+          return NamedModel(model: row, names: found.count > 1 ? found.sorted() : found, origin: origins[row.sequence])
+        }
     }
   }
 

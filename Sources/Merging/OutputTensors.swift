@@ -5,6 +5,17 @@ struct OutputTensor {
   let slice: Recipe.Slice
   /// For each of the slice's sources the name that the tensor has there.
   let names: [String]
+  /// For each of the slice's sources the name of what is read: another where a head is tied to its embedding.
+  let stored: [String]
+}
+
+extension Recipe.Module {
+  /// The last slice, for what comes after the layers. mergekit takes no more of its sources than the first slice has.
+  func tail(isStepwise: Bool) -> Recipe.Slice {
+    let (count, last) = (slices[0].sources.count, slices[slices.count - 1])
+    guard isStepwise, count < last.sources.count else { return last }
+    return Recipe.Slice(sources: Array(last.sources.prefix(count)), base: last.base, parameters: last.parameters)
+  }
 }
 
 /// Turns the modules of a recipe into the tensors of the fused model, by the names of the inputs' tensors.
@@ -12,15 +23,19 @@ struct OutputTensors {
   private let module: Recipe.Module
   /// By reference, the names of the model's tensors that belong to the module.
   private let models: [String: Set<String>]
+  /// True in mergekit's arithmetic.
+  private let isStepwise: Bool
 
   /// In the order of names. Refuses tensors and layers that some sources have and others lack.
-  static func all(of recipe: Recipe, models: [String: Set<String>]) throws(MergeError) -> [OutputTensor] {
+  static func all(of recipe: Recipe, models: [String: Set<String>], isStepwise: Bool) throws(MergeError)
+    -> [OutputTensor]
+  {
     let shares = ModuleShares(recipe.modules)
     if let first = recipe.sources.first { try shares.check(models[first.reference] ?? []) }
     var tensors: [OutputTensor] = []
     for (index, module) in recipe.modules.enumerated() {
       let own = module.name == nil ? models : models.mapValues { $0.filter { shares.module(of: $0) == index } }
-      tensors += try OutputTensors(module: module, models: own).all()
+      tensors += try OutputTensors(module: module, models: own, isStepwise: isStepwise).all()
     }
     return tensors.sorted { $0.place.name.utf8.lexicographicallyPrecedes($1.place.name.utf8) }
   }
@@ -68,7 +83,8 @@ struct OutputTensors {
       }
       next += length
       if number == module.slices.count - 1 {
-        tensors += try self.tensors(parts.map(\.behind), slice) { name, _ in
+        let tail = module.tail(isStepwise: isStepwise)
+        tensors += try self.tensors(parts.prefix(tail.sources.count).map(\.behind), tail) { name, _ in
           name
         } place: {
           Self.outside($0)
@@ -98,8 +114,11 @@ struct OutputTensors {
   /// Refuses the first, in the order of names, that some lack.
   /// - Parameter name: the name of a key in a source.
   private func tensors(
-    _ keys: [Set<String>], _ slice: Recipe.Slice, name: (String, Int) -> String, place: (String) -> TensorPlace
+    _ given: [Set<String>], _ slice: Recipe.Slice, name: (String, Int) -> String, place: (String) -> TensorPlace
   ) throws(MergeError) -> [OutputTensor] {
+    var keys = given
+    let ties = tiedHeads(given, slice)
+    for index in ties.keys { keys[index].insert(Self.head) }
     for index in keys.indices.dropFirst() {
       if let lacking = keys[0].subtracting(keys[index]).min() {
         throw .missingTensor(
@@ -111,9 +130,26 @@ struct OutputTensors {
       }
     }
     return keys[0].map { key in
-      OutputTensor(
-        place: place(key), module: module, slice: slice, names: slice.sources.indices.map { name(key, $0) })
+      let names = slice.sources.indices.map { name(key, $0) }
+      return OutputTensor(
+        place: place(key), module: module, slice: slice, names: names,
+        stored: names.enumerated().map { key == Self.head ? ties[$0] ?? $1 : $1 })
     }
+  }
+
+  private static let head = "lm_head.weight"
+  private static let embeddings = [
+    "model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "transformer.wte.weight", "shared.weight",
+  ]
+
+  /// By source, the embedding that serves as the head where others have a head of their own.
+  private func tiedHeads(_ keys: [Set<String>], _ slice: Recipe.Slice) -> [Int: String] {
+    guard keys.contains(where: { $0.contains(Self.head) }) else { return [:] }
+    var ties: [Int: String] = [:]
+    for (index, source) in slice.sources.enumerated() where !keys[index].contains(Self.head) {
+      ties[index] = Self.embeddings.first { models[source.reference]?.contains($0) ?? false }
+    }
+    return ties
   }
 }
 

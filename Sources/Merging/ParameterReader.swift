@@ -90,6 +90,8 @@ struct ParameterReader {
   }
 
   private func flag(_ node: Node, _ rule: MergeMethod.ParameterRule) throws(MergeError) -> Bool {
+    // mergekit takes numbers too.
+    if node.tag == Tag(.int), let number = node.int, (0...1).contains(number) { return number == 1 }
     guard node.tag == Tag(.bool), let value = node.bool else {
       throw YAML.wrongType(rule.name, "true or false", node)
     }

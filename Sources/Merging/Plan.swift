@@ -31,10 +31,8 @@ package struct Plan: Sendable, Equatable {
   /// Bytes of all tensors that will be produced.
   package var bytesToWrite: Int { tensors.reduce(0) { $0 + $1.bytesToWrite } }
 
-  /// Bytes of scratch and output buffers that so many workers need with blocks of so many elements.
-  package func memoryEstimate(workers: Int, blockElements: Int = 262_144) -> Int {
-    workers * (tensors.map { $0.blockMemory(elements: min(blockElements, $0.unitCount)) }.max() ?? 0)
-  }
+  /// Bytes of buffers of one worker, at most.
+  package var memory: Int { tensors.map(\.memory).max() ?? 0 }
 }
 
 /// A tensor that is read to make another.
@@ -96,6 +94,15 @@ package struct PlannedTensor: Sendable, Equatable {
 
   /// True where elements are computed in f64.
   var isWide: Bool { inputs.contains { $0.dtype == .f64 } }
+
+  /// Bytes of buffers while this tensor is made, of one worker; of all of them in mergekit's arithmetic.
+  package var memory: Int {
+    if workingDType != nil { return unitCount * 4 * (2 * inputs.count + 4) }
+    return blockMemory(elements: min(PlannedTensor.blockElements, unitCount))
+  }
+
+  /// Elements that writers ask for at once.
+  static var blockElements: Int { 262_144 }
 
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4

@@ -48,7 +48,9 @@ extension Plan: CustomStringConvertible {
       lines.append(line)
     }
     lines.append("")
-    lines.append("\(tensors.count) tensors, \(bytesToRead) bytes to read, \(bytesToWrite) bytes to write")
+    lines.append(
+      "\(tensors.count) tensors, \(bytesToRead) bytes to read, \(bytesToWrite) bytes to write, "
+        + "at most \(memory) bytes of memory a worker")
     return lines.joined(separator: "\n")
   }
 }

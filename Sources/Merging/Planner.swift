@@ -24,7 +24,8 @@ package struct Planner {
     try planner.checkCount()
     let names = planner.tables.map { Set($0.keys) }
     let outputs = try OutputTensors.all(
-      of: recipe, models: Dictionary(uniqueKeysWithValues: zip(recipe.modelReferences, names)))
+      of: recipe, models: Dictionary(uniqueKeysWithValues: zip(recipe.modelReferences, names)),
+      isStepwise: planner.isStepwise)
     var tensors: [PlannedTensor] = []
     tensors.reserveCapacity(outputs.count)
     for output in outputs { tensors.append(try planner.tensor(output)) }
@@ -54,7 +55,7 @@ package struct Planner {
 
   /// Refuses a number of models that the method cannot take, and a base that is not among them.
   private func checkCount() throws(MergeError) {
-    for slice in recipe.modules.flatMap(\.slices) {
+    for slice in recipe.modules.flatMap({ $0.slices + [$0.tail(isStepwise: isStepwise)] }) {
       let base = ParameterLookup.base(of: recipe.method, in: slice)
       if recipe.method.baseUse != .ordinary, let name = slice.base, base == nil {
         throw .misfit(
@@ -72,7 +73,7 @@ package struct Planner {
   private func tensor(_ output: OutputTensor) throws(MergeError) -> PlannedTensor {
     let place = output.place
     let indices = output.slice.sources.compactMap { places[$0.reference] }
-    let stored = zip(indices, output.names).compactMap { tables[$0][$1] }
+    let stored = zip(indices, output.stored).compactMap { tables[$0][$1] }
     let first = stored[0]
     for (index, other) in zip(indices, stored) {
       guard other.shape == first.shape else {

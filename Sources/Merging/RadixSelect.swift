@@ -71,7 +71,8 @@ struct RadixSelect<Wide: WideElement> {
   /// Fills the buffer with the numbers of one series at these positions of the block.
   typealias Source = (WideBlock<Wide>, _ series: Int, Range<Int>, UnsafeMutableBufferPointer<Wide>) -> Void
 
-  private struct Search {
+  /// The way to one cut.
+  struct Search {
     let ranking: Ranking
     /// The digits found so far.
     var prefix: UInt64 = 0
@@ -104,6 +105,15 @@ struct RadixSelect<Wide: WideElement> {
     _ rankings: [Ranking], of tensor: TensorPasses<Wide>, _ source: @escaping Source
   ) throws -> [Cut] {
     if rankings.isEmpty { return [] }
+    if let cuts = try BracketSelect.cuts(rankings, of: tensor, source) { return cuts }
+    return try counted(rankings, of: tensor, source)
+  }
+
+  /// The same by counting alone.
+  @inline(__always)
+  static func counted(
+    _ rankings: [Ranking], of tensor: TensorPasses<Wide>, _ source: @escaping Source
+  ) throws -> [Cut] {
     var select = RadixSelect(rankings, tensor, source)
     var above = magnitudeWidth
     while above > 0 {

@@ -202,6 +202,7 @@ extension PlanReport {
       json: [
         "arithmetic": .string(plan.arithmetic), "inputs": .array(plan.inputs.map { .string($0) }),
         "bytes_to_read": .integer(plan.bytesToRead), "bytes_to_write": .integer(plan.bytesToWrite),
+        "memory": .integer(plan.memory),
         "tensors": .array(plan.tensors.map(Self.json)),
       ])
   }
@@ -217,6 +218,7 @@ extension PlanReport {
     return [
       "name": .string(tensor.name), "dtype": .string(tensor.dtype.rawValue),
       "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
+      "memory": .integer(tensor.memory),
       "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map(Self.json)),
       "base": base, "per_input": .object(perInput.sorted { $0.key < $1.key }),
       "settings": .object(settings.sorted { $0.key < $1.key }),

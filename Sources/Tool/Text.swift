@@ -66,7 +66,14 @@ extension String {
   var columns: Int { isPrintable ? utf8.count : count }
 
   /// Whether it is printable ASCII only.
-  private var isPrintable: Bool { utf8.allSatisfy { (0x20...0x7E).contains($0) } }
+  fileprivate var isPrintable: Bool {
+    var text = self
+    return text.withUTF8 { bytes in
+      var wrong: UInt8 = 0
+      for byte in bytes { wrong |= byte &- 0x20 > 0x5E ? 1 : 0 }
+      return wrong == 0
+    }
+  }
 }
 
 /// Rows of texts in columns, two blanks apart. Cells lie flat, because a list may have tens of thousands.
@@ -87,10 +94,12 @@ struct Table {
   /// Adds a row; one cell for each head.
   mutating func add(_ row: [String]) {
     for (column, cell) in row.enumerated() {
-      let cell = cell.plain
+      let isPrintable = cell.isPrintable
+      let cell = isPrintable ? cell : cell.plain
+      let place = isPrintable ? cell.utf8.count : cell.columns
       cells.append(cell)
-      places.append(cell.columns)
-      widths[column] = max(widths[column], places[places.count - 1])
+      places.append(place)
+      widths[column] = max(widths[column], place)
     }
   }
 

@@ -62,17 +62,28 @@ struct PlainMethods<Wide: WideElement> {
       for index in d.indices { mask[index] = Double(word(draws, index)) < (density * 4_294_967_296).rounded(.down) }
     default:
       let draws = call.draws(tensor: name, models: others.count)[position]
-      let epsilon = values("epsilon")[position]
-      for row in stride(from: 0, to: d.count, by: length) {
-        let order = (row..<row + length).sorted { (abs(d[$0]), $0) < (abs(d[$1]), $1) }
-        for (rank, index) in order.enumerated() {
-          let place: Wide = length == 1 ? 0.5 : Wide(rank) / Wide(length - 1)
-          let probability = Wide(density - epsilon) + (place * 2) * Wide(epsilon)
-          mask[index] = Double(word(draws, index)) < (Double(probability) * 4_294_967_296).rounded(.down)
-        }
+      let odds = odds(d, position)
+      for index in d.indices {
+        mask[index] = Double(word(draws, index)) < (Double(odds[index]) * 4_294_967_296).rounded(.down)
       }
     }
     return mask
+  }
+
+  /// DELLA's probability of keeping each element; DARE's density.
+  private func odds(_ d: [Wide], _ position: Int) -> [Wide] {
+    let density = values("density")[position]
+    var odds = [Wide](repeating: Wide(density), count: d.count)
+    guard [.della, .dellaLinear].contains(call.name) else { return odds }
+    let epsilon = values("epsilon")[position]
+    for row in stride(from: 0, to: d.count, by: length) {
+      let order = (row..<row + length).sorted { (abs(d[$0]), $0) < (abs(d[$1]), $1) }
+      for (rank, index) in order.enumerated() {
+        let place: Wide = length == 1 ? 0.5 : Wide(rank) / Wide(length - 1)
+        odds[index] = Wide(density - epsilon) + (place * 2) * Wide(epsilon)
+      }
+    }
+    return odds
   }
 
   private func word(_ draws: Philox, _ index: Int) -> UInt32 {
@@ -85,7 +96,9 @@ struct PlainMethods<Wide: WideElement> {
     var weighed: [[Wide]] = []
     for (position, d) in changes.enumerated() {
       var pruned = zip(d, kept(d, position)).map { $1 ? $0 : 0 }
-      if setting("rescale") == 1 {
+      if setting("rescale") == 1, setting("rescale_paper") == 1 {
+        pruned = zip(pruned, odds(d, position)).map { $0 / $1 }
+      } else if setting("rescale") == 1 {
         let (before, after) = (total(d), total(pruned))
         if before >= 1e-7, after >= 1e-7 { pruned = pruned.map { $0 * Wide(before / after) } }
       }

@@ -55,11 +55,11 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
       3    F16    [2, 4]     48  model.layers.1.w
       2    F16    [4]        24  norm
 
-      4 tensors, 168 bytes to read, 64 bytes to write
+      4 tensors, 168 bytes to read, 64 bytes to write, at most 80 bytes of memory a worker
       """
     #expect(plan.description == expected)
     #expect(try plan == Planner.plan(recipe: recipe, inputs: [math, code]))
-    #expect(plan.memoryEstimate(workers: 2) == 2 * max(8 * (2 + 4 + 4), 3 * 16))
+    #expect(plan.memory == max(8 * (2 + 4 + 4), 3 * 16))
   }
 
   @Test("a task arithmetic plan prints as agreed; the base needs no weight")
@@ -92,7 +92,7 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         2    F32    [2]       12  h.1.w
         1    F32    []         6  scalar
 
-        3 tensors, 30 bytes to read, 20 bytes to write
+        3 tensors, 30 bytes to read, 20 bytes to write, at most 32 bytes of memory a worker
         """)
   }
 
@@ -125,6 +125,23 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
     let filter = "[{filter: 'm*p', value: 1}, {value: 4}]"
     let literal = "{merge_method: linear, models: [{model: a}, {model: b}], parameters: {weight: \(filter)}}"
     #expect(try weights(literal, ["mlp"]) == [[4, 4]])
+  }
+
+  @Test("a head that a model ties to its embedding is that embedding, where another model has one of its own")
+  func tiedHeads() throws {
+    let (embedding, head) = (("model.embed_tokens.weight", [4, 2]), ("lm_head.weight", [4, 2]))
+    let inputs = [model("a", [embedding, head]), model("b", [embedding])]
+    let plan = try Planner.plan(recipe: Recipe(yaml: two), inputs: inputs)
+    #expect(plan.tensors.map(\.name) == ["lm_head.weight", "model.embed_tokens.weight"])
+    #expect(plan.tensors[0].inputs.map(\.tensor) == ["lm_head.weight", "model.embed_tokens.weight"])
+    let filtered =
+      "{merge_method: linear, models: [{model: a}, {model: b}], parameters: {weight: "
+      + "[{filter: embed, value: 1}, {value: 3}]}}"
+    #expect(
+      try Planner.plan(recipe: Recipe(yaml: filtered), inputs: inputs).tensors[0].method.perInput["weight"] == [3, 3])
+    #expect(
+      try refusal(two, [model("a", [head]), model("b", [("x", [1])])])
+        == .missingTensor("lm_head.weight", lacking: "b", having: "a"))
   }
 
   @Test("different sets of tensors are refused, naming the tensor and the model that lacks it")

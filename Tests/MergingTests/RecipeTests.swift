@@ -141,11 +141,17 @@ private func refusal(_ yaml: String) -> MergeError? {
     #expect(recipe.parameters["weight"] == .number(0.5))
   }
 
+  @Test("flags may be written as 0 and 1", arguments: [("0", false), ("1", true), ("no", false), ("True", true)])
+  func flags(_ text: String, _ value: Bool) throws {
+    let recipe = try Recipe(yaml: "{merge_method: linear, models: [{model: a}], parameters: {normalize: \(text)}}")
+    #expect(recipe.parameters["normalize"] == .flag(value))
+  }
+
   @Test("flags are flags, parameters stand where they work, unknown ones are named")
   func misplaced() {
     #expect(
-      refusal("merge_method: linear\nmodels: [{model: a}]\nparameters: {normalize: 1}")
-        == .wrongType("normalize", expected: "true or false", found: "'1'", line: 3))
+      refusal("merge_method: linear\nmodels: [{model: a}]\nparameters: {normalize: 2}")
+        == .wrongType("normalize", expected: "true or false", found: "'2'", line: 3))
     #expect(
       refusal("merge_method: linear\nmodels: [{model: a, parameters: {normalize: true}}]")
         == .globalParameterOnModel("normalize", model: "a", line: 2))

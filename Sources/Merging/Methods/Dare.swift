@@ -2,8 +2,8 @@ internal import Tensors
 
 /// Task vectors with elements dropped at random: `dare_linear`, and with elected signs `dare_ties`.
 ///
-/// Yu et al., "Language Models are Super Mario", arXiv 2311.03099, rescaled by L1 norms as in mergekit. An element is
-/// kept where its random word is below `floor(density 2³²)`.
+/// Yu et al., "Language Models are Super Mario", arXiv 2311.03099, rescaled by L1 norms as in mergekit unless a recipe
+/// asks for the paper's `1 / density`. An element is kept where its random word is below `floor(density 2³²)`.
 struct Dare: BlockMethod, Pruning {
   private let vectors: TaskVectors
   private let consensus: Bool
@@ -39,6 +39,10 @@ struct Dare: BlockMethod, Pruning {
       block.draws[position].fill(words, from: block.elements.lowerBound + local.lowerBound)
       let (memory, words) = (changes.baseAddress!, words.baseAddress!)
       for index in 0..<changes.count { memory[index] = memory[index].kept(words[index] < limit) }
+    }
+    if vectors.rescalesByPaper, density > 0 {
+      let probability = Wide(density)
+      for index in 0..<changes.count { changes[index] = changes[index] / probability }
     }
   }
 }

@@ -3,7 +3,8 @@ internal import Tensors
 /// Task vectors with elements dropped at random, small ones of a row more often: `della_linear`, and with elected signs
 /// `della`.
 ///
-/// Deep et al., "DELLA-Merging", arXiv 2406.11617, rescaled by L1 norms as in mergekit. In a row the element of the
+/// Deep et al., "DELLA-Merging", arXiv 2406.11617, rescaled by L1 norms as in mergekit unless the recipe asks for the
+/// paper's division by the probability of keeping. In a row the element of the
 /// smallest magnitude (rank 0; of equal ones that of lowest index) is kept with probability `density - epsilon`, the
 /// largest with `density + epsilon`, in even steps; the one element of a row of one with `density`.
 struct Della: BlockMethod, Pruning {
@@ -60,7 +61,8 @@ struct Della: BlockMethod, Pruning {
             let probability = Double(low + (place * 2) * epsilon)
             let index = Int(order[rank])
             let change = row[index]
-            row[index] = change.kept(Int(words[index]) < Int(probability * 0x1p32))
+            let kept = change.kept(Int(words[index]) < Int(probability * 0x1p32))
+            row[index] = vectors.rescalesByPaper ? kept / Wide(probability) : kept
           }
         }
       }

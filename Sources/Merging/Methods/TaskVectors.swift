@@ -12,19 +12,23 @@ protocol Pruning {
 }
 
 /// What the methods over pruned task vectors share: prune, rescale, weigh, elect signs, normalize, times lambda, add
-/// the base. The order of steps and the rescaling (by L1 norms, not by `1 / density`) are mergekit's.
+/// the base. The order of steps and the rescaling by L1 norms are mergekit's; where the recipe asks for the papers'
+/// (`stemma: {rescale: paper}`), a kept element is divided by the probability of keeping it, and nothing is measured.
 struct TaskVectors {
   let densities: [Double]
   private let weights: [Double]
   private let normalize: Bool
   private let rescale: Bool
+  /// True where kept elements are divided by their probability; the pruning does that.
+  let rescalesByPaper: Bool
   private let lambda: Double
 
   init(_ call: MethodCall) {
     weights = call.perInput["weight"] ?? []
     densities = call.perInput["density"] ?? weights.map { _ in 1 }
     normalize = call.settings["normalize"] == 1
-    rescale = call.settings["rescale"] == 1
+    rescalesByPaper = call.settings["rescale"] == 1 && call.settings["rescale_paper"] == 1
+    rescale = call.settings["rescale"] == 1 && !rescalesByPaper
     lambda = call.settings["lambda"] ?? 1
   }
 
