@@ -1,5 +1,13 @@
 internal import Tensors
 
+extension Double {
+  /// As plans print parameters: exact, whole numbers without a fraction.
+  package var inPlans: String {
+    let text = "\(self)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+}
+
 extension MethodCall {
   /// The method and its parameters on one line, e.g. `linear, weight 0.5 0.5, normalize 1`.
   fileprivate func text(inputs: [PlannedInput]) -> String {
@@ -7,17 +15,12 @@ extension MethodCall {
     var parts = ["\(name.rawValue) of \(others.joined(separator: " "))"]
     if let base { parts.append("base \(inputs[base].model)") }
     for (parameter, values) in perInput.sorted(by: { $0.key < $1.key }) {
-      parts.append("\(parameter) \(values.isEmpty ? "none" : values.map { Self.short($0) }.joined(separator: " "))")
+      parts.append("\(parameter) \(values.isEmpty ? "none" : values.map(\.inPlans).joined(separator: " "))")
     }
     for (parameter, value) in settings.sorted(by: { $0.key < $1.key }) {
-      parts.append("\(parameter) \(Self.short(value))")
+      parts.append("\(parameter) \(value.inPlans)")
     }
     return parts.joined(separator: ", ")
-  }
-
-  private static func short(_ value: Double) -> String {
-    let text = "\(value)"
-    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
   }
 }
 

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Lineage
+import Merging
 import Objects
 import Synchronization
 import Tensors
@@ -27,11 +28,7 @@ extension Repository {
     var blocks: [(pair: Int, range: Range<Int>)] = []
     var opened: [Int: (a: TensorBytes, b: TensorBytes)] = [:]
     for (index, pair) in comparison.pairs.enumerated() where !pair.isEqual {
-      let (left, right) = (try readers[0].open(pair.a), try readers[1].open(pair.b))
-      opened[index] = (left, right)
-      for size in [left.storedSize, right.storedSize].compactMap(\.self) where size != pair.a.bytes {
-        throw RepositoryError(.corrupt, "\(pair.a.name): \(pair.a.bytes) bytes expected, \(size) stored")
-      }
+      opened[index] = (try readers[0].open(pair.a), try readers[1].open(pair.b))
       // Blocks of frames, whatever the number of workers, so that each is decoded once and the sums are the same.
       for start in stride(from: 0, to: pair.a.bytes, by: Frame.blockBytes) {
         blocks.append((index, start..<min(pair.a.bytes, start + Frame.blockBytes)))
@@ -117,10 +114,9 @@ extension Repository {
   }
 
   private static func text(_ values: Set<Double>) -> String {
-    func short(_ value: Double) -> String { value == value.rounded() ? "\(Int(value))" : "\(value)" }
     let sorted = values.sorted()
-    if sorted.count <= 3 { return sorted.map(short).joined(separator: ", ") }
-    return "\(short(sorted[0])) to \(short(sorted[sorted.count - 1])) (\(sorted.count) values)"
+    if sorted.count <= 3 { return sorted.map(\.inPlans).joined(separator: ", ") }
+    return "\(sorted[0].inPlans) to \(sorted[sorted.count - 1].inPlans) (\(sorted.count) values)"
   }
 }
 

@@ -96,6 +96,15 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         """)
   }
 
+  @Test(
+    "numbers print exactly, whole ones without a fraction, however large",
+    arguments: [
+      (0.5, "0.5"), (-1, "-1"), (1e30, "1e+30"), (0.1 + 0.2, "0.30000000000000004"),
+    ])
+  func numbers(_ value: Double, _ text: String) {
+    #expect(value.inPlans == text)
+  }
+
   @Test("gradients run over the layers of their own stack and are zero outside")
   func gradients() throws {
     let names = ["a.layers.0.w", "a.layers.1.w", "a.layers.2.w", "b.blocks.0.w", "embed", "layers.x"]
