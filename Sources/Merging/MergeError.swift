@@ -35,7 +35,6 @@ package enum MergeError: Error, Equatable {
 
   // Planning where digests are known, else running.
   case contentMismatch(tensor: String, first: String, second: String, dtype: DType)
-  case opposedDirections(tensor: String)
 }
 
 extension MergeError: CustomStringConvertible {
@@ -83,7 +82,7 @@ extension MergeError: CustomStringConvertible {
   private var planDescription: String {
     switch self {
     case .unknownArithmetic(let name):
-      "unknown arithmetic '\(name)', expected exact-1 or mergekit-0.1.5"
+      "unknown arithmetic '\(name)', expected \(Plan.arithmetics.joined(separator: " or "))"
     case .inputCount(let method, let expected, let found, let base):
       "method \(method) takes \(Self.text(expected))\(base ? " besides the base" : ""), found \(found)"
     case .missingInput(let model):
@@ -112,8 +111,6 @@ extension MergeError: CustomStringConvertible {
     case .keepProbability(let tensor, let density, let epsilon):
       "density \(density) and epsilon \(epsilon) of tensor '\(tensor)' give probabilities outside 0 to 1; "
         + "expected 0 < density - epsilon and density + epsilon < 1"
-    case .opposedDirections(let tensor):
-      "tensor '\(tensor)': the weighted directions of its models cancel, so they have no mean on a sphere"
     case .contentMismatch(let tensor, let first, let second, let dtype):
       "tensor '\(tensor)' of dtype \(dtype.rawValue) differs between model '\(first)' and model '\(second)'; "
         + "only F16, BF16, F32 and F64 tensors are merged, others must be equal"

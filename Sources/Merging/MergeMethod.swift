@@ -47,6 +47,12 @@ package enum MergeMethod: String, CaseIterable, Sendable {
   /// True where a base_model must be given; it then needs no parameters of its own.
   var needsBase: Bool { baseUse == .required }
 
+  /// True where task vectors are pruned by random numbers.
+  var prunesAtRandom: Bool { [.dareLinear, .dareTies, .della, .dellaLinear].contains(self) }
+
+  /// True where only task vectors of the elected sign are mixed.
+  var electsSigns: Bool { [.ties, .dareTies, .della, .breadcrumbsTies].contains(self) }
+
   /// How many inputs besides a base that stands apart.
   var inputCount: ClosedRange<Int> {
     switch self {

@@ -35,7 +35,7 @@ struct ParameterLookup {
       let sum = Linear.sum(weights, as: Float.self)
       if sum == 0 || !sum.isFinite { throw .weightsSumToZero(tensor: output.place.name, weights: weights) }
     }
-    if [.dareLinear, .dareTies, .della, .dellaLinear].contains(method) {
+    if method.prunesAtRandom {
       if let seed = recipe.settings.seed { settings["seed"] = Double(seed) }
       if let rescales = recipe.settings.rescalesByPaper { settings["rescale_paper"] = rescales ? 1 : 0 }
     }

@@ -25,6 +25,9 @@ package struct Plan: Sendable, Equatable {
   /// random numbers.
   package static let mergekit015 = "mergekit-0.1.5"
 
+  /// Every arithmetic there is.
+  package static let arithmetics = [exact1, mergekit015]
+
   /// Bytes of all input tensors that will be read.
   package var bytesToRead: Int { tensors.reduce(0) { $0 + $1.bytesToRead } }
 

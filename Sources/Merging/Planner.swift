@@ -19,7 +19,7 @@ package struct Planner {
   package static func plan(
     recipe: Recipe, inputs: [ModelInput], arithmetic: String = Plan.exact1, seed: UInt32? = nil
   ) throws(MergeError) -> Plan {
-    guard [Plan.exact1, Plan.mergekit015].contains(arithmetic) else { throw .unknownArithmetic(arithmetic) }
+    guard Plan.arithmetics.contains(arithmetic) else { throw .unknownArithmetic(arithmetic) }
     let planner = try Planner(recipe, inputs, isStepwise: arithmetic == Plan.mergekit015)
     try planner.checkCount()
     let names = planner.tables.map { Set($0.keys) }

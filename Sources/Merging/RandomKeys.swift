@@ -7,10 +7,7 @@ extension MethodCall {
   /// The key is the first eight bytes of the SHA-256 of seed, step, the input's place among the models that are not the
   /// base and the output tensor's name, a line each.
   func draws(tensor: String, models: Int) -> [Philox] {
-    switch name {
-    case .dareLinear, .dareTies, .della, .dellaLinear: break
-    default: return []
-    }
+    guard name.prunesAtRandom else { return [] }
     let seed = settings["seed"] ?? 0
     let text = Int64(exactly: seed).map(String.init) ?? "\(seed)"
     return (0..<models).map { position in

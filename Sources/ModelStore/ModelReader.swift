@@ -65,9 +65,14 @@ final class ModelReader {
     manifest = try repository.manifest(of: model)
   }
 
-  /// Finds where a tensor's bytes come from.
+  /// Finds where a tensor's bytes come from. Throws `corrupt` where they are not as many as the manifest says.
   func open(_ tensor: Manifest.TensorEntry) throws -> TensorBytes {
-    if let reader = try repository.openObject(tensor.digest) { return .frame(reader) }
+    if let reader = try repository.openObject(tensor.digest) {
+      guard reader.size == tensor.bytes else {
+        throw RepositoryError(.corrupt, "\(tensor.name): \(tensor.bytes) bytes expected, \(reader.size) stored")
+      }
+      return .frame(reader)
+    }
     let fused = try self.fused ?? repository.fusedModel(model, depth: depth)
     self.fused = fused
     guard let fused, let index = fused.index(of: tensor.name) else {
@@ -86,11 +91,6 @@ extension TensorBytes {
     case .frame(let reader): try reader.read(at: start, into: out, space)
     case .fused(let model, let tensor): try model.produce(tensor: tensor, from: start, into: out, space)
     }
-  }
-
-  /// Raw bytes of a stored object; nil where they are computed.
-  var storedSize: Int? {
-    if case .frame(let reader) = self { reader.size } else { nil }
   }
 }
 
@@ -129,11 +129,10 @@ extension Repository {
       let derivation = try Derivation(try documents.get(row.digest))
       // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
       if try lineage.wouldCycle(output: model, inputs: derivation.parents.map(\.model)) { continue }
-      let known = [Plan.exact1, Plan.mergekit015]
-      guard let arithmetic = derivation.arithmetic, known.contains(arithmetic) else {
+      guard let arithmetic = derivation.arithmetic, Plan.arithmetics.contains(arithmetic) else {
         throw RepositoryError(
           .unsupported,
-          "model \(model.short): arithmetic \(known.joined(separator: " or ")) expected, "
+          "model \(model.short): arithmetic \(Plan.arithmetics.joined(separator: " or ")) expected, "
             + "\(derivation.arithmetic ?? "none") found",
           hint: "use the stemma version that made it: \(derivation.tool)")
       }

@@ -84,13 +84,10 @@ extension Repository {
       try stored(header.digest, 8, header.size, "\(file.path): header")
       var offset = 8 + header.size
       for tensor in file.tensors {
-        let bytes = try reader.open(tensor)
-        if let size = bytes.storedSize, size != tensor.bytes {
-          throw RepositoryError(.corrupt, "\(tensor.name): \(tensor.bytes) bytes expected, \(size) stored")
-        }
         items.append(
           ExportItem(
-            file: index, offset: offset, size: tensor.bytes, digest: tensor.digest, label: tensor.name, bytes: bytes))
+            file: index, offset: offset, size: tensor.bytes, digest: tensor.digest, label: tensor.name,
+            bytes: try reader.open(tensor)))
         offset += tensor.bytes
       }
       guard offset == file.size else {

@@ -79,21 +79,16 @@ extension Repository {
       case .model(let model): models[reference] = model
       }
     }
-    for recipe in steps.dropLast() {
-      let inputs = recipe.modelReferences.map { models[$0]! }
-      let report = try door {
-        try fuse(
-          recipe, inputs: inputs, name: nil, keepBytes: false, options: options, madeBy: madeBy ?? whoami(),
-          progress: nil)
-      }
-      models[recipe.name!] = Digest(hex: report.id)!
-    }
-    let recipe = steps[steps.count - 1]
-    let inputs = recipe.modelReferences.map { models[$0]! }
     return try door {
-      try fuse(
-        recipe, inputs: inputs, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy ?? whoami(),
-        progress: progress)
+      func run(
+        _ recipe: Recipe, name: String? = nil, keepBytes: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
+      ) throws -> MergeReport {
+        try fuse(
+          recipe, inputs: recipe.modelReferences.map { models[$0]! }, name: name, keepBytes: keepBytes,
+          options: options, madeBy: madeBy ?? whoami(), progress: progress)
+      }
+      for recipe in steps.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe).id)! }
+      return try run(steps[steps.count - 1], name: name, keepBytes: keepBytes, progress: progress)
     }
   }
 

@@ -40,7 +40,7 @@ extension Repository {
         defer { offset += tensor.bytes }
         return ExportItem(
           file: 0, offset: offset, size: tensor.bytes, digest: tensor.digest, label: tensor.name,
-          bytes: try open(tensor, of: reader))
+          bytes: try reader.open(tensor))
       }
       let size = offset
       let target = try OutputFile.make(path, size: size) { output in
@@ -112,15 +112,6 @@ extension Repository {
       .notFound, "model \(try label(reader.model)) has no tensor \(name)",
       hint: "see its tensors with: stemma show \(try label(reader.model)) --tensors")
   }
-
-  /// Opens a tensor whose size is what the manifest says.
-  fileprivate func open(_ tensor: Manifest.TensorEntry, of reader: ModelReader) throws -> TensorBytes {
-    let bytes = try reader.open(tensor)
-    if let size = bytes.storedSize, size != tensor.bytes {
-      throw RepositoryError(.corrupt, "\(tensor.name): \(tensor.bytes) bytes expected, \(size) stored")
-    }
-    return bytes
-  }
 }
 
 /// A range of bytes of a tensor or file, and what makes it up.
@@ -177,7 +168,7 @@ private struct PartRange {
         .invalidInput, "\(part.label): a range within 0:\(size) expected, found \(start):\(end)")
     }
     bytes = start..<end
-    if let tensor { try add(tensor, at: 0, of: reader, in: repository) }
+    if let tensor { try add(tensor, at: 0, of: reader) }
     if let file { try add(file, of: reader, in: repository) }
   }
 
@@ -189,7 +180,7 @@ private struct PartRange {
     var offset = field.count + header.size
     for tensor in file.tensors {
       // What is not asked for is not even opened.
-      if bytes.overlaps(offset..<offset + tensor.bytes) { try add(tensor, at: offset, of: reader, in: repository) }
+      if bytes.overlaps(offset..<offset + tensor.bytes) { try add(tensor, at: offset, of: reader) }
       offset += tensor.bytes
     }
     guard offset == file.size else {
@@ -209,12 +200,12 @@ private struct PartRange {
   }
 
   private mutating func add(
-    _ tensor: Manifest.TensorEntry, at offset: Int, of reader: ModelReader, in repository: Repository
+    _ tensor: Manifest.TensorEntry, at offset: Int, of reader: ModelReader
   ) throws {
     segments.append(
       Segment(
         place: offset..<offset + tensor.bytes, unit: max(1, tensor.dtype.bits / 8),
-        source: .tensor(try repository.open(tensor, of: reader))))
+        source: .tensor(try reader.open(tensor))))
   }
 
   /// Whole elements that cover the range, cut where blocks of frames are cut.

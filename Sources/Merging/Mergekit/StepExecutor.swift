@@ -96,7 +96,7 @@ final class StepExecutor: Sendable {
       case .f16: method.run(WorkingF16.self, &random)
       default: method.run(WorkingF32.self, &random)
       }
-    guard let values else { throw MergeError.opposedDirections(tensor: planned.name) }
+    guard let values else { throw MergeError.cancellingDirections(tensor: planned.name) }
     return values
   }
 

@@ -57,7 +57,7 @@ struct StepMethod {
       }
     return StepTasks(
       weights: values("weight"), pruning: pruning,
-      hasConsensus: [.ties, .dareTies, .della, .breadcrumbsTies].contains(call.name),
+      hasConsensus: call.name.electsSigns,
       normalizes: setting("normalize") == 1, rescales: setting("rescale") == 1, lambda: setting("lambda"))
   }
 

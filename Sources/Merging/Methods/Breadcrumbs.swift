@@ -8,12 +8,10 @@ internal import Tensors
 struct Breadcrumbs: BlockMethod, Pruning {
   private let vectors: TaskVectors
   private let gammas: [Double]
-  private let consensus: Bool
 
   init(_ call: MethodCall) {
     vectors = TaskVectors(call)
     gammas = call.perInput["gamma"] ?? []
-    consensus = call.name == .breadcrumbsTies
   }
 
   /// The positions kept in rising order of magnitude.
@@ -54,7 +52,7 @@ struct Breadcrumbs: BlockMethod, Pruning {
   func combine<Wide: WideElement>(
     _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
   ) {
-    vectors.combine(block, measurements, self, consensus: consensus, into: out)
+    vectors.combine(block, measurements, self, into: out)
   }
 
   @inline(__always)

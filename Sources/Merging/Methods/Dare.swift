@@ -6,11 +6,9 @@ internal import Tensors
 /// asks for the paper's `1 / density`. An element is kept where its random word is below `floor(density 2³²)`.
 struct Dare: BlockMethod, Pruning {
   private let vectors: TaskVectors
-  private let consensus: Bool
 
   init(_ call: MethodCall) {
     vectors = TaskVectors(call)
-    consensus = call.name == .dareTies
   }
 
   @specialized(where Wide == Float)
@@ -24,7 +22,7 @@ struct Dare: BlockMethod, Pruning {
   func combine<Wide: WideElement>(
     _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
   ) {
-    vectors.combine(block, measurements, self, consensus: consensus, into: out)
+    vectors.combine(block, measurements, self, into: out)
   }
 
   @inline(__always)

@@ -10,14 +10,12 @@ internal import Tensors
 struct Della: BlockMethod, Pruning {
   private let vectors: TaskVectors
   private let epsilons: [Double]
-  private let consensus: Bool
 
   var needsRows: Bool { true }
 
   init(_ call: MethodCall) {
     vectors = TaskVectors(call)
     epsilons = call.perInput["epsilon"] ?? vectors.densities.map { _ in 0.15 }
-    consensus = call.name == .della
   }
 
   @specialized(where Wide == Float)
@@ -36,7 +34,7 @@ struct Della: BlockMethod, Pruning {
   func combine<Wide: WideElement>(
     _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
   ) {
-    vectors.combine(block, measurements, self, consensus: consensus, rows: true, into: out)
+    vectors.combine(block, measurements, self, rows: true, into: out)
   }
 
   @inline(__always)

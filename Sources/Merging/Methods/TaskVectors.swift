@@ -22,6 +22,7 @@ struct TaskVectors {
   /// True where kept elements are divided by their probability; the pruning does that.
   let rescalesByPaper: Bool
   private let lambda: Double
+  private let consensus: Bool
 
   init(_ call: MethodCall) {
     weights = call.perInput["weight"] ?? []
@@ -30,6 +31,7 @@ struct TaskVectors {
     rescalesByPaper = call.settings["rescale"] == 1 && call.settings["rescale_paper"] == 1
     rescale = call.settings["rescale"] == 1 && !rescalesByPaper
     lambda = call.settings["lambda"] ?? 1
+    consensus = call.name.electsSigns
   }
 
   /// The pruning's measurements followed, where vectors are rescaled, by a factor for each model: the L1 norm before
@@ -66,7 +68,7 @@ struct TaskVectors {
   /// Fills `out` with the base plus the mixed task vectors.
   @inline(__always)
   func combine<Wide: WideElement>(
-    _ block: WideBlock<Wide>, _ measurements: Measurements, _ pruning: some Pruning, consensus: Bool,
+    _ block: WideBlock<Wide>, _ measurements: Measurements, _ pruning: some Pruning,
     rows: Bool = false, into out: UnsafeMutableBufferPointer<Wide>
   ) {
     guard let base = block.base else { return }

@@ -30,7 +30,7 @@ struct Ties: BlockMethod, Pruning {
   func combine<Wide: WideElement>(
     _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
   ) {
-    vectors.combine(block, measurements, self, consensus: true, into: out)
+    vectors.combine(block, measurements, self, into: out)
   }
 
   @inline(__always)
