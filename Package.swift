@@ -69,7 +69,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: house),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "ObjectsTests", dependencies: ["Objects", "JSON", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "ObjectsTests", dependencies: ["Objects", "JSON", "TestSupport", crypto], swiftSettings: house),
     .testTarget(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),

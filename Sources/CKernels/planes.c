@@ -17,12 +17,15 @@
   PUT_4(z)                                                                                                           \
   p[4 * n + i] = (uint8_t)((z) >> 32), p[5 * n + i] = (uint8_t)((z) >> 40), p[6 * n + i] = (uint8_t)((z) >> 48),     \
            p[7 * n + i] = (uint8_t)((z) >> 56);
-#define GET_1(T) ((T)p[i])
-#define GET_2(T) ((T)(p[i] | (T)((T)p[n + i] << 8)))
-#define GET_4(T) ((T)(GET_2(T) | (T)((T)p[2 * n + i] << 16) | (T)((T)p[3 * n + i] << 24)))
-#define GET_8(T)                                                                                                     \
-  ((T)(GET_4(T) | (T)((T)p[4 * n + i] << 32) | (T)((T)p[5 * n + i] << 40) | (T)((T)p[6 * n + i] << 48) |             \
-       (T)((T)p[7 * n + i] << 56)))
+#define PLANES_1 const uint8_t *restrict p0 = p[0];
+#define PLANES_2 PLANES_1 const uint8_t *restrict p1 = p[1];
+#define PLANES_4 PLANES_2 const uint8_t *restrict p2 = p[2], *restrict p3 = p[3];
+#define PLANES_8                                                                                                     \
+  PLANES_4 const uint8_t *restrict p4 = p[4], *restrict p5 = p[5], *restrict p6 = p[6], *restrict p7 = p[7];
+#define GET_1(T) ((T)p0[i])
+#define GET_2(T) ((T)(p0[i] | (T)((T)p1[i] << 8)))
+#define GET_4(T) ((T)(GET_2(T) | (T)((T)p2[i] << 16) | (T)((T)p3[i] << 24)))
+#define GET_8(T) ((T)(GET_4(T) | (T)((T)p4[i] << 32) | (T)((T)p5[i] << 40) | (T)((T)p6[i] << 48) | (T)((T)p7[i] << 56)))
 
 #define KERNELS(NAME, T, B, W, SOLO, UNSOLO, MAP, UNMAP)                                                             \
   CLONES static void split_##NAME(const T *restrict x, uint8_t *restrict p, size_t n) {                              \
@@ -31,7 +34,8 @@
       PUT_##W(z)                                                                                                     \
     }                                                                                                                \
   }                                                                                                                  \
-  CLONES static void join_##NAME(const uint8_t *restrict p, T *restrict x, size_t n) {                               \
+  CLONES static void join_##NAME(const uint8_t *const *p, T *restrict x, size_t n) {                                 \
+    PLANES_##W                                                                                                       \
     for (size_t i = 0; i < n; i++) {                                                                                 \
       T z = GET_##W(T);                                                                                              \
       x[i] = UNSOLO(T, B, z);                                                                                        \
@@ -44,7 +48,8 @@
       PUT_##W(z)                                                                                                     \
     }                                                                                                                \
   }                                                                                                                  \
-  CLONES static void delta_join_##NAME(const uint8_t *restrict p, const T *restrict b, T *restrict x, size_t n) {    \
+  CLONES static void delta_join_##NAME(const uint8_t *const *p, const T *restrict b, T *restrict x, size_t n) {      \
+    PLANES_##W                                                                                                       \
     for (size_t i = 0; i < n; i++) {                                                                                 \
       T z = GET_##W(T);                                                                                              \
       T y = (T)(MAP(T, B, b[i]) + UNFOLD(T, z));                                                                     \
@@ -74,10 +79,10 @@ KERNELS(i64, uint64_t, 64, 8, SAME, SAME, SAME, SAME)
   }
 
 void ck_split(const void *x, uint8_t *planes, size_t n, int width, int is_float) { DISPATCH(split, x, planes, n) }
-void ck_join(const uint8_t *planes, void *x, size_t n, int width, int is_float) { DISPATCH(join, planes, x, n) }
+void ck_join(const uint8_t *const *planes, void *x, size_t n, int width, int is_float) { DISPATCH(join, planes, x, n) }
 void ck_delta_split(const void *x, const void *base, uint8_t *planes, size_t n, int width, int is_float) {
   DISPATCH(delta_split, x, base, planes, n)
 }
-void ck_delta_join(const uint8_t *planes, const void *base, void *x, size_t n, int width, int is_float) {
+void ck_delta_join(const uint8_t *const *planes, const void *base, void *x, size_t n, int width, int is_float) {
   DISPATCH(delta_join, planes, base, x, n)
 }

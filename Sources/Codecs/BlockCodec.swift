@@ -28,13 +28,20 @@ package struct BlockFormat: Sendable, Equatable {
 package final class BlockCoder {
   let zstd: ZstdContexts
   private(set) var planes: UnsafeMutableRawBufferPointer
+  /// Where the planes of a block under way lie.
+  let places: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 
   package init() {
     zstd = ZstdContexts()
     planes = .allocate(byteCount: 0, alignment: 64)
+    places = .allocate(capacity: 8)
+    places.initialize(repeating: nil, count: 8)
   }
 
-  deinit { planes.deallocate() }
+  deinit {
+    planes.deallocate()
+    places.deallocate()
+  }
 
   /// Room that `encode` needs for a block of `count` bytes.
   package static func capacity(for count: Int) -> Int { count + 128 }

@@ -27,10 +27,9 @@ enum DeltaCodec {
     guard base.count == out.count, out.count % format.width == 0 else {
       throw .length(expected: out.count, found: base.count)
     }
-    let planes = coder.scratch(out.count)
-    try PlaneTable.decode(coded, width: format.width, zstd: coder.zstd, into: planes)
+    let planes = try PlaneTable.decode(coded, width: format.width, count: out.count, coder: coder)
     ck_delta_join(
-      planes.baseAddress, base.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width),
+      planes, base.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width),
       format.isFloat ? 1 : 0)
   }
 }

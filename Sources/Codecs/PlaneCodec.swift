@@ -20,8 +20,7 @@ enum PlaneCodec {
     _ coded: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
   ) throws(CodecError) {
     guard out.count % format.width == 0 else { throw .length(expected: out.count, found: coded.count) }
-    let planes = coder.scratch(out.count)
-    try PlaneTable.decode(coded, width: format.width, zstd: coder.zstd, into: planes)
-    ck_join(planes.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width), format.isFloat ? 1 : 0)
+    let planes = try PlaneTable.decode(coded, width: format.width, count: out.count, coder: coder)
+    ck_join(planes, out.baseAddress, out.count / format.width, Int32(format.width), format.isFloat ? 1 : 0)
   }
 }

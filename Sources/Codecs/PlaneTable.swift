@@ -63,10 +63,12 @@ enum PlaneTable {
     }
   }
 
+  /// Decodes the planes of a block of `count` bytes and returns where each then lies: in the coder's scratch, or in
+  /// `coded` where it was stored as it is. Valid until the coder is used again.
   static func decode(
-    _ coded: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts, into planes: UnsafeMutableRawBufferPointer
-  ) throws(CodecError) {
-    let length = planes.count / width
+    _ coded: UnsafeRawBufferPointer, width: Int, count: Int, coder: BlockCoder
+  ) throws(CodecError) -> UnsafePointer<UnsafePointer<UInt8>?> {
+    let (scratch, length) = (coder.scratch(count), count / width)
     guard coded.count >= width * entryBytes else { throw .planeTable(reason: "cut short") }
     var at = width * entryBytes
     for plane in 0..<width {
@@ -75,19 +77,22 @@ enum PlaneTable {
       let count = Int(UInt32(littleEndian: field))
       guard count <= coded.count - at else { throw .planeTable(reason: "plane \(plane) runs past the block") }
       let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
-      let target = UnsafeMutableRawBufferPointer(rebasing: planes[plane * length..<(plane + 1) * length])
+      let target = UnsafeMutableRawBufferPointer(rebasing: scratch[plane * length..<(plane + 1) * length])
+      var place = UnsafeRawBufferPointer(target)
       switch mode {
       case 0:
         guard count == length else { throw .length(expected: length, found: count) }
-        target.copyMemory(from: body)
-      case 1: try zstd.decompress(body, into: target, plane: plane)
+        place = body
+      case 1: try coder.zstd.decompress(body, into: target, plane: plane)
       case 2:
         guard count == 1 else { throw .length(expected: 1, found: count) }
         target.initializeMemory(as: UInt8.self, repeating: body[0])
       default: throw .planeTable(reason: "unknown mode \(mode)")
       }
+      coder.places[plane] = place.bindMemory(to: UInt8.self).baseAddress
       at += count
     }
     guard at == coded.count else { throw .planeTable(reason: "\(coded.count - at) bytes left over") }
+    return UnsafePointer(coder.places)
   }
 }

@@ -3,10 +3,10 @@ import Tensors
 /// Moves raw bytes through a pool of workers in rounds, with bounded memory.
 ///
 /// An item is a tensor or a file of a checkpoint, cut into pieces of at most one block. Each round does three things at
-/// once on three sets of buffers: it fills the next set, codes and digests the one before, and writes out the one
+/// once on as many sets of buffers: it fills the next set, codes and digests the one before, and writes out the one
 /// before that (where nothing is coded, the one before). Digests and writes need their bytes in order, so they run as
-/// one ticket an item, one a file and one for all writes: two writers of one file would only wait for each other.
-/// Everything else takes tickets piece by piece.
+/// one ticket for all digests, which takes them two at a time, and one for all writes: two writers of one file would
+/// only wait for each other. Everything else takes tickets piece by piece.
 final class Conveyor {
   /// A piece of an item: at most one block.
   struct Piece {
@@ -38,10 +38,12 @@ final class Conveyor {
     var fill: (Piece, UnsafeMutableRawBufferPointer, _ worker: Int) throws -> Void
     /// Codes a piece; any order, any worker. Nil: nothing is coded.
     var code: ((inout Slot, _ worker: Int) throws -> Void)?
-    /// Takes the slots of one item in order.
-    var foldItem: ((_ item: Int, ArraySlice<Slot>) throws -> Void)?
-    /// Takes the slots of one file in order.
-    var foldFile: ((_ file: Int, ArraySlice<Slot>) throws -> Void)?
+    /// What digests an item, in the order of its pieces.
+    var itemHash: ((_ item: Int) -> ItemHash)?
+    /// What digests a file, in the order of all pieces.
+    var fileHash: ((_ file: Int) -> ItemHash)?
+    /// Told that an item's digest is whole.
+    var digested: ((_ item: Int) throws -> Void)?
     /// Takes all slots in order.
     var drain: ((ArraySlice<Slot>) throws -> Void)?
     /// Told the bytes drained so far.
@@ -55,11 +57,12 @@ final class Conveyor {
   private static let slack = 192
   private var arenas: [UnsafeMutableRawBufferPointer] = []
 
-  /// - Parameter pieceBytes: the largest piece; memory is three sets of 16 to 48 of them, twice where coded.
+  /// - Parameter pieceBytes: the largest piece; memory is two sets of 24 to 48 of them; three, and each
+  ///   twice, where they are coded.
   init(pool: WorkerPool, pieceBytes: Int) {
     self.pool = pool
     self.pieceBytes = pieceBytes
-    arenaBytes = pieceBytes * min(48, max(16, 4 * pool.width))
+    arenaBytes = pieceBytes * min(48, max(24, 4 * pool.width))
   }
 
   deinit { for arena in arenas { arena.deallocate() } }
@@ -79,26 +82,46 @@ final class Conveyor {
     return pieces
   }
 
+  /// The same, but two items at a time, piece by piece in turn, for work that does not mind: their digests then run
+  /// side by side.
+  static func cutInTurn(_ items: [(file: Int, size: Int)], pieceBytes: Int) -> [Piece] {
+    let all = cut(items, pieceBytes: pieceBytes)
+    var (rest, lanes) = (all[...], [all[..<0], all[..<0]])
+    var pieces: [Piece] = []
+    pieces.reserveCapacity(all.count)
+    while pieces.count < all.count {
+      for lane in 0..<2 {
+        if lanes[lane].isEmpty, let item = rest.first?.item {
+          lanes[lane] = rest.prefix { $0.item == item }
+          rest = rest[lanes[lane].endIndex...]
+        }
+        if let piece = lanes[lane].popFirst() { pieces.append(piece) }
+      }
+    }
+    return pieces
+  }
+
   /// Runs all pieces through. Throws what the work throws; no further round starts then.
   func run(_ pieces: [Piece], _ work: Work) throws {
     let batches = batches(of: pieces)
-    var slots: [[Slot]] = [[], [], []]
+    let lag = work.code == nil ? 1 : 2
+    let sets = lag + 1
+    var slots = [[Slot]](repeating: [], count: sets)
     var done = 0
     if arenas.isEmpty {
       let bytes = arenaBytes + piecesMax * 64
       let coded = work.code == nil ? 0 : arenaBytes + piecesMax * Self.slack
-      arenas = (0..<3).map { _ in .allocate(byteCount: bytes + coded, alignment: 64) }
+      arenas = (0..<sets).map { _ in .allocate(byteCount: bytes + coded, alignment: 64) }
     }
     guard !batches.isEmpty else { return }
-    let lag = work.code == nil ? 1 : 2
     for round in 0..<batches.count + lag {
       if round < batches.count {
-        slots[round % 3] = place(pieces[batches[round]], in: arenas[round % 3], coded: work.code != nil)
+        slots[round % sets] = place(pieces[batches[round]], in: arenas[round % sets], coded: work.code != nil)
       }
-      let drained = (round + 3 - lag) % 3
+      let drained = (round + sets - lag) % sets
       try self.round(
-        filling: round < batches.count ? slots[round % 3] : [],
-        coding: &slots[(round + 2) % 3], isCoding: round >= 1 && round - 1 < batches.count,
+        filling: round < batches.count ? slots[round % sets] : [],
+        coding: &slots[(round + sets - 1) % sets], isCoding: round >= 1 && round - 1 < batches.count,
         draining: round >= lag ? slots[drained] : [], work)
       if round >= lag {
         done += slots[drained].reduce(0) { $0 + $1.raw.count }
@@ -113,10 +136,11 @@ final class Conveyor {
     var chains: [() throws -> Void] = []
     if let drain = work.drain, !draining.isEmpty { chains.append { try drain(draining[...]) } }
     let coded = isCoding ? coding : []
-    for (fold, key) in [(work.foldFile, \Piece.file), (work.foldItem, \Piece.item)] {
-      guard let fold else { continue }
-      for group in Self.groups(coded, by: { $0[keyPath: key] }) {
-        chains.append { try fold(coded[group.lowerBound].piece[keyPath: key], coded[group]) }
+    let streams = streams(of: coded, work)
+    if !streams.isEmpty {
+      chains.append {
+        ItemHash.fold(streams)
+        for slot in coded where slot.piece.isLast { try work.digested?(slot.piece.item) }
       }
     }
     let codingCount = work.code == nil ? 0 : coded.count
@@ -163,14 +187,22 @@ final class Conveyor {
     }
   }
 
-  private static func groups(_ slots: [Slot], by key: (Piece) -> Int) -> [Range<Int>] {
-    var groups: [Range<Int>] = []
-    var start = 0
-    for index in slots.indices where index > start && key(slots[index].piece) != key(slots[start].piece) {
-      groups.append(start..<index)
-      start = index
+  /// What each digest takes of these slots.
+  private func streams(of slots: [Slot], _ work: Work) -> [ItemHash.Stream] {
+    var streams: [ItemHash.Stream] = []
+    for (hash, key) in [(work.fileHash, \Piece.file), (work.itemHash, \Piece.item)] {
+      guard let hash else { continue }
+      var places: [Int: Int] = [:]
+      for slot in slots {
+        let number = slot.piece[keyPath: key]
+        if let place = places[number] {
+          streams[place].slots.append(slot.bytes)
+        } else {
+          places[number] = streams.count
+          streams.append(ItemHash.Stream(hash: hash(number), slots: [slot.bytes]))
+        }
+      }
     }
-    if start < slots.count { groups.append(start..<slots.count) }
-    return groups
+    return streams
   }
 }

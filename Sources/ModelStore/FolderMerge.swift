@@ -158,8 +158,8 @@ extension Repository {
         try output.write(layout.shards[place.file].path, slot.bytes, at: place.offset + slot.piece.range.lowerBound)
       }
     }
-    work.foldItem = { item, slots in hashes[item].fold(slots) }
-    work.foldFile = { file, slots in files[file].fold(slots) }
+    work.itemHash = { hashes[$0] }
+    work.fileHash = { files[$0] }
     let total = places.reduce(0) { $0 + $1.size }
     work.progress = progress.map { report in { report($0, total) } }
     let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)

@@ -72,8 +72,8 @@ final class Ingest {
       work.code = { [unowned self] slot, _ in try code(&slot) }
       work.drain = { [unowned self] slots in for slot in slots { try drain(slot) } }
     }
-    work.foldItem = { [unowned self] item, slots in itemHashes[item].fold(slots) }
-    work.foldFile = { [unowned self] file, slots in fileHashes[file].fold(slots) }
+    work.itemHash = { [itemHashes] in itemHashes[$0] }
+    work.fileHash = { [fileHashes] in fileHashes[$0] }
     work.progress = progress
     do {
       try conveyor.run(pieces, work)

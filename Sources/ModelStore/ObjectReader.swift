@@ -46,6 +46,9 @@ final class ObjectReader: Sendable {
     _ index: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace, level: Int
   ) throws {
     let block = trailer.blocks[index]
+    if block.codec == BlockCodec.equal.rawValue, block.length == 0, let base {
+      return try base.fill(out, with: trailer.rawRange(ofBlock: index), space, level: level + 1)
+    }
     let coded = space.buffer(level * 3, count: block.length)
     let found = try file.read(into: coded, at: offset + trailer.offsets[index])
     guard found == block.length else {
@@ -58,7 +61,7 @@ final class ObjectReader: Sendable {
         object: trailer.digest, pack: path, block: index, expected: block.checksum, found: sum)
     }
     var baseBytes: UnsafeRawBufferPointer?
-    if block.codec == BlockCodec.delta.rawValue || block.codec == BlockCodec.equal.rawValue, let base {
+    if block.codec == BlockCodec.delta.rawValue, let base {
       baseBytes = try base.block(trailer.rawRange(ofBlock: index), space, level: level + 1)
     }
     try space.coder.decode(
@@ -68,13 +71,19 @@ final class ObjectReader: Sendable {
   /// The raw bytes of a range as a base offers them: zeros past the end of this object.
   func block(_ range: Range<Int>, _ space: Workspace, level: Int) throws -> UnsafeRawBufferPointer {
     let out = space.buffer(level * 3 + 1, count: range.count)
+    try fill(out, with: range, space, level: level)
+    return UnsafeRawBufferPointer(out)
+  }
+
+  private func fill(
+    _ out: UnsafeMutableRawBufferPointer, with range: Range<Int>, _ space: Workspace, level: Int
+  ) throws {
     let there = max(0, min(range.count, size - range.lowerBound))
     try read(
       at: range.lowerBound, into: UnsafeMutableRawBufferPointer(rebasing: out[0..<there]), space, level: level)
     if there < range.count {
       UnsafeMutableRawBufferPointer(rebasing: out[there...]).initializeMemory(as: UInt8.self, repeating: 0)
     }
-    return UnsafeRawBufferPointer(out)
   }
 }
 

@@ -114,8 +114,8 @@ extension Repository {
     }
   }
 
-  /// Produces all items block by block on all workers, hands each block to `sink` in order, and proves every item by
-  /// its digest. A block may reach the sink before its item is proved.
+  /// Produces all items block by block on all workers, hands each block to `sink`, those of an item in order, and
+  /// proves every item by its digest. A block may reach the sink before its item is proved.
   func stream(
     _ items: [ExportItem], progress: ((Int) -> Void)?,
     sink: (ExportItem, _ offset: Int, UnsafeRawBufferPointer) throws -> Void
@@ -123,7 +123,7 @@ extension Repository {
     let hashes = items.map { _ in ItemHash() }
     try withoutActuallyEscaping(sink) { sink in
       let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
-      let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
+      let pieces = Conveyor.cutInTurn(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
       var work = Conveyor.Work(fill: { [spaces] piece, buffer, _ in
         guard buffer.count > 0 else { return }
         try spaces.withWorkspace { try items[piece.item].bytes.read(at: piece.range.lowerBound, into: buffer, $0) }
@@ -133,9 +133,8 @@ extension Repository {
           try sink(items[slot.piece.item], slot.piece.range.lowerBound, slot.bytes)
         }
       }
-      work.foldItem = { index, slots in
-        hashes[index].fold(slots)
-        guard slots.last!.piece.isLast else { return }
+      work.itemHash = { hashes[$0] }
+      work.digested = { index in
         let found = hashes[index].running.finish()
         guard found == items[index].digest else {
           throw RepositoryError(
