@@ -1,45 +1,36 @@
 #include "bracket.h"
-#include "clones.h"
+
+#include <stdbool.h>
 #include <string.h>
 
+#include "clones.h"
+
 // Elements looked at together: those of which none is in the bracket, nearly all, cost no more than the look.
-enum { GROUP = 8 };
+enum { GROUP = 16 };
+typedef uint32_t group __attribute__((ext_vector_type(16)));
+typedef bool flags __attribute__((ext_vector_type(16)));
 
 CLONES size_t ck_bracket(const float *values, size_t n, uint32_t low, uint32_t high, uint32_t start, uint32_t *keys,
                          uint32_t *positions, uint64_t *above, uint32_t *highest) {
   size_t found = 0;
-  uint64_t over = 0;
-  uint32_t top = *highest;
-  uint32_t span = high - low;
-  size_t i = 0;
-  for (; i + GROUP <= n; i += GROUP) {
-    uint32_t bits[GROUP], within = 0, beyond = 0;
-    memcpy(bits, values + i, sizeof bits);
-    for (int j = 0; j < GROUP; j++) {
-      bits[j] &= 0x7FFFFFFFu;
-      top = bits[j] > top ? bits[j] : top;
-      within += bits[j] - low <= span;
-      beyond += bits[j] > high;
-    }
-    over += beyond;
-    if (within == 0) continue;
-    for (int j = 0; j < GROUP; j++) {
-      keys[found] = bits[j];
-      positions[found] = start + (uint32_t)(i + (size_t)j);
-      found += bits[j] - low <= span;
-    }
-  }
-  for (; i < n; i++) {
-    uint32_t bits;
-    memcpy(&bits, values + i, sizeof bits);
+  group over = 0, top = *highest;
+  for (size_t i = 0; i < n; i += GROUP) {
+    // Past the end there are zeros, which are never in a bracket.
+    group bits = 0;
+    memcpy(&bits, values + i, n - i < GROUP ? 4 * (n - i) : sizeof bits);
     bits &= 0x7FFFFFFFu;
-    top = bits > top ? bits : top;
-    over += bits > high;
-    keys[found] = bits;
-    positions[found] = start + (uint32_t)i;
-    found += bits - low <= span;
+    top = __builtin_elementwise_max(top, bits);
+    over -= (group)(bits > high);
+    flags inside = __builtin_convertvector(bits - low <= high - low, flags);
+    uint16_t mask;
+    memcpy(&mask, &inside, sizeof mask);
+    for (; mask; mask &= mask - 1) {
+      int j = __builtin_ctz(mask);
+      keys[found] = bits[j];
+      positions[found++] = start + (uint32_t)i + (uint32_t)j;
+    }
   }
-  *above += over;
-  *highest = top;
+  *above += __builtin_reduce_add(over);
+  *highest = __builtin_reduce_max(top);
   return found;
 }

@@ -6,11 +6,7 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GLIBC__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
+#include "clones.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -112,17 +108,6 @@ INLINE uint16_t f16_of_f64(double value) { return f16_of_f32(odd_f32_of_f64(valu
     }                                                                                                           \
   }
 
-#define ACCUMULATE_CHANGE(SUFFIX, STORED, LOAD, WIDE)                                                           \
-  CLONES void merge_accumulate_change_##SUFFIX(                                                                 \
-      WIDE *restrict sum, const void *restrict in, const WIDE *restrict base, WIDE weight, size_t count) {      \
-    const STORED *stored = (const STORED *)in;                                                                  \
-    for (size_t i = 0; i < count; i++) {                                                                        \
-      WIDE change = (WIDE)LOAD(stored[i]) - base[i];                                                            \
-      WIDE product = change * weight;                                                                           \
-      sum[i] = sum[i] + product;                                                                                \
-    }                                                                                                           \
-  }
-
 #define EVERY_SOURCE(KERNEL)                                                                                    \
   KERNEL(bf16_f32, stored16, load_bf16, float)                                                                  \
   KERNEL(f16_f32, stored16, load_f16, float)                                                                    \
@@ -134,23 +119,6 @@ INLINE uint16_t f16_of_f64(double value) { return f16_of_f32(odd_f32_of_f64(valu
 
 EVERY_SOURCE(WIDEN)
 EVERY_SOURCE(ACCUMULATE)
-EVERY_SOURCE(ACCUMULATE_CHANGE)
-
-CLONES void merge_accumulate_change_bf16_bf16(
-    float *restrict sum, const void *restrict in, const void *restrict base, float weight, size_t count) {
-  const stored16 *stored = (const stored16 *)in;
-  const stored16 *origin = (const stored16 *)base;
-  for (size_t i = 0; i < count; i++) {
-    float change = load_bf16(stored[i]) - load_bf16(origin[i]);
-    float product = change * weight;
-    sum[i] = sum[i] + product;
-  }
-}
-
-CLONES void merge_add_bf16_f32(float *restrict sum, const void *restrict in, size_t count) {
-  const stored16 *stored = (const stored16 *)in;
-  for (size_t i = 0; i < count; i++) sum[i] = load_bf16(stored[i]) + sum[i];
-}
 
 #define NARROW(SUFFIX, WIDE, STORED, ROUND)                                                                     \
   CLONES void merge_narrow_##SUFFIX(void *restrict out, const WIDE *restrict in, size_t count) {                \

@@ -34,3 +34,8 @@ void ck_topk(const float *keys, uint32_t *chosen, size_t n, size_t k) {
     std::nth_element(all.begin(), all.begin() + k - 1, all.end(), greater);
   for (size_t i = 0; i < k; i++) chosen[i] = all[i].index;
 }
+
+uint32_t ck_nth(uint32_t *keys, size_t n, size_t place) {
+  std::nth_element(keys, keys + place, keys + n);
+  return keys[place];
+}

@@ -27,10 +27,12 @@ extension BlockMethod {
 }
 
 extension MethodCall {
-  /// The method where it works on widened blocks; nil for those that go through stored bytes themselves.
+  /// The method; nil for a copy, which goes through stored bytes itself.
   var blockMethod: (any BlockMethod)? {
     switch name {
-    case .linear, .taskArithmetic, .copy: nil
+    case .copy: nil
+    case .linear: Linear(self)
+    case .taskArithmetic: TaskArithmetic(self)
     case .ties: Ties(self)
     case .dareLinear, .dareTies: Dare(self)
     case .della, .dellaLinear: Della(self)
@@ -47,20 +49,6 @@ extension MethodCall {
     case .passthrough: Passthrough(self)
     }
   }
-}
-
-/// The same elements of all inputs of a tensor.
-struct WideBlock<Wide: WideElement> {
-  /// Which elements of the tensor these are.
-  let elements: Range<Int>
-  /// The length of a row: the last extent, 1 for a scalar.
-  let rowLength: Int
-  /// The base, for methods that have one.
-  let base: UnsafeBufferPointer<Wide>?
-  /// The other inputs in the order of the recipe.
-  let others: [UnsafeBufferPointer<Wide>]
-  /// The random numbers of each of the others; empty for methods that draw none.
-  let draws: [Philox]
 }
 
 /// A tensor's inputs as a measuring method sees them: in passes over blocks that never change.

@@ -56,24 +56,27 @@ struct BracketSelect<Wide: WideElement> {
     for stretch in 0..<stretches {
       let start = (tensor.count - stretchElements) / (stretches - 1) * stretch
       try tensor.read(start..<start + stretchElements) { block in
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: stretchElements) { values in
+        withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
           for (index, ranking) in rankings.enumerated() {
-            source(block, ranking.series, 0..<stretchElements, values)
-            keys[index] += values.map { UInt32(truncatingIfNeeded: $0.magnitudeBits) }
+            block.forEachChunk { local in
+              let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
+              source(block, ranking.series, local, values)
+              keys[index] += values.map { UInt32(truncatingIfNeeded: $0.magnitudeBits) }
+            }
           }
         }
       }
     }
-    return zip(rankings, keys).map { ranking, keys in
-      let sorted = keys.sorted()
+    return zip(rankings, keys).map { ranking, sample in
+      var keys = sample
       let share = Double(ranking.count) / Double(tensor.count)
-      let place = Int((ranking.largest ? 1 - share : share) * Double(sorted.count))
-      let margin = sorted.count / 128
+      let place = Int((ranking.largest ? 1 - share : share) * Double(keys.count))
+      let margin = keys.count / 128
       let (low, high) = (place - margin, place + margin)
       // Zeros are never collected: a cut among them leaves nothing to decide.
       return Bracket(
-        ranking: ranking, low: low < 0 ? 1 : max(1, sorted[min(low, sorted.count - 1)]),
-        high: high >= sorted.count ? 0x7F7F_FFFF : max(1, sorted[max(high, 0)]))
+        ranking: ranking, low: low < 0 ? 1 : max(1, ck_nth(&keys, keys.count, min(low, keys.count - 1))),
+        high: high >= keys.count ? 0x7F7F_FFFF : max(1, ck_nth(&keys, keys.count, max(high, 0))))
     }
   }
 

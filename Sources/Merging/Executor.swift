@@ -47,63 +47,57 @@ package struct Executor: Sendable {
     let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
     if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
     if let stepwise { return try stepwise.produce(tensor: tensor, elements: elements, into: target) }
+    guard let method = planned.method.blockMethod else { preconditionFailure("\(planned.method.name) is no method") }
     if planned.isWide {
-      try combine(block, tensor, as: Double.self, measurements, into: target, scratch)
+      try combine(block, method, as: Double.self, measurements, into: target, scratch)
     } else {
-      try combine(block, tensor, as: Float.self, measurements, into: target, scratch)
+      try combine(block, method, as: Float.self, measurements, into: target, scratch)
     }
   }
 
-  private func combine<Wide: WideElement & BitwiseCopyable>(
-    _ block: BlockReader, _ index: Int, as type: Wide.Type, _ measurements: Measurements,
+  private func combine<Wide: WideElement>(
+    _ reader: BlockReader, _ method: any BlockMethod, as type: Wide.Type, _ measurements: Measurements,
     into target: UnsafeMutableRawBufferPointer, _ scratch: MergeScratch
   ) throws {
-    let planned = block.tensor
-    if let method = planned.method.blockMethod {
-      let length = max(1, planned.rowLength)
-      let range = block.elements
-      let whole =
-        method.needsRows
-        ? range.lowerBound / length * length..<(range.upperBound + length - 1) / length * length : range
-      let sum = scratch.sum.elements(whole.count, of: Wide.self)
-      try withBlock(index, whole, as: Wide.self, scratch) { try method.combine($0, measurements, into: sum) }
-      let wanted = range.lowerBound - whole.lowerBound..<range.upperBound - whole.lowerBound
-      return Wide.narrow(UnsafeBufferPointer(rebasing: sum[wanted]), to: planned.dtype, into: target)
+    let planned = reader.tensor
+    let (range, length, width) = (reader.elements, max(1, planned.rowLength), planned.unitBytes)
+    let rows = method.needsRows ? length : 1
+    let whole = range.lowerBound / rows * rows..<(range.upperBound + rows - 1) / rows * rows
+    let stored: [WideBlock<Wide>.Stored] = try BlockReader(
+      plan: plan, tensor: planned, elements: whole, source: source
+    ).readAll(scratch)
+    let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
+    // What is read at once goes through in portions that fit the caches with all their wide numbers.
+    let portion = max(1, Self.portionElements / rows) * rows
+    for start in stride(from: whole.lowerBound, to: whole.upperBound, by: portion) {
+      let part = start..<min(start + portion, whole.upperBound)
+      let local = part.lowerBound - whole.lowerBound..<part.upperBound - whole.lowerBound
+      let block = WideBlock(part, of: planned, stored.map { $0.part(local) }, draws: draws, scratch: scratch)
+      let sum = scratch.sum.elements(part.count, of: Wide.self)
+      try method.combine(block, measurements, into: sum)
+      let wanted = part.clamped(to: range)
+      let place = (wanted.lowerBound - range.lowerBound) * width
+      Wide.narrow(
+        UnsafeBufferPointer(
+          rebasing: sum[wanted.lowerBound - part.lowerBound..<wanted.upperBound - part.lowerBound]),
+        to: planned.dtype,
+        into: UnsafeMutableRawBufferPointer(rebasing: target[place..<place + wanted.count * width]))
     }
-    let sum = scratch.sum.elements(block.elements.count, of: Wide.self)
-    sum.update(repeating: 0)
-    if planned.method.name == .linear {
-      try Linear(planned.method).combine(block, into: sum, scratch: scratch)
-    } else {
-      try TaskArithmetic(planned.method).combine(block, into: sum, scratch: scratch)
-    }
-    Wide.narrow(UnsafeBufferPointer(sum), to: planned.dtype, into: target)
   }
 
-  /// Hands over these elements of all inputs of a tensor, widened.
+  private static var portionElements: Int { 8192 }
+
+  /// Hands over these elements of all inputs of a tensor.
   func withBlock<Wide: WideElement, T>(
     _ index: Int, _ elements: Range<Int>, as type: Wide.Type, _ scratch: MergeScratch,
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let reader = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
-    var base: UnsafeBufferPointer<Wide>?
-    var others: [UnsafeBufferPointer<Wide>] = []
-    for position in planned.inputs.indices {
-      let stored = try reader.read(position, scratch.input)
-      let wide = scratch.wide(position).bytes(elements.count * MemoryLayout<Wide>.stride)
-        .assumingMemoryBound(to: Wide.self)
-      Wide.widen(stored, planned.inputs[position].dtype, into: wide)
-      if position == planned.method.base {
-        base = UnsafeBufferPointer(wide)
-      } else {
-        others.append(UnsafeBufferPointer(wide))
-      }
-    }
-    return try body(
-      WideBlock(
-        elements: elements, rowLength: max(1, planned.rowLength), base: base, others: others,
-        draws: planned.method.draws(tensor: planned.name, models: others.count)))
+    let stored: [WideBlock<Wide>.Stored] = try BlockReader(
+      plan: plan, tensor: planned, elements: elements, source: source
+    ).readAll(scratch)
+    let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
+    return try body(WideBlock(elements, of: planned, stored, draws: draws, scratch: scratch))
   }
 }
 
@@ -114,11 +108,18 @@ struct BlockReader {
   let elements: Range<Int>
   let source: any TensorSource
 
-  /// Reads the block of the input at `position` of the tensor's inputs into `buffer`.
-  func read(_ position: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
-    let target = buffer.bytes(byteRange(position).count)
-    try read(position, into: target)
+  /// Reads the block of the input at `place` of the tensor's inputs into `buffer`.
+  func read(_ place: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
+    let target = buffer.bytes(byteRange(place).count)
+    try read(place, into: target)
     return UnsafeRawBufferPointer(target)
+  }
+
+  /// Reads the blocks of all inputs.
+  func readAll<Wide: WideElement>(_ scratch: MergeScratch) throws -> [WideBlock<Wide>.Stored] {
+    try tensor.inputs.indices.map { place in
+      WideBlock.Stored(bytes: try read(place, scratch.stored(place)), dtype: tensor.inputs[place].dtype)
+    }
   }
 
   /// The same into memory of the right size.

@@ -84,7 +84,7 @@ struct Gram {
         var term = 0
         for i in 0..<models {
           for j in i..<models {
-            sums[term] += LaneSum.product(
+            sums[term] += Wide.products(
               memory.baseAddress! + i * chunk, memory.baseAddress! + j * chunk, local.count)
             term += 1
           }

@@ -1,17 +1,30 @@
 /// The buffers of one worker, kept from block to block. They grow to the largest block asked for.
 package final class MergeScratch {
   let sum = Buffer()
-  let input = Buffer()
-  let base = Buffer()
-  let wideBase = Buffer()
-  private var wide: [Buffer] = []
+  private var stored: [Buffer] = []
+  private var wide: [(buffer: Buffer, isFilled: Bool)] = []
 
   package init() {}
 
-  /// The buffer of widened elements of the input at this position.
-  func wide(_ position: Int) -> Buffer {
-    while wide.count <= position { wide.append(Buffer()) }
-    return wide[position]
+  /// The buffer of stored elements of the input at this place.
+  func stored(_ place: Int) -> Buffer {
+    while stored.count <= place { stored.append(Buffer()) }
+    return stored[place]
+  }
+
+  /// The buffer of widened elements of the input at this place.
+  func wide(_ place: Int) -> Buffer {
+    while wide.count <= place { wide.append((Buffer(), false)) }
+    return wide[place].buffer
+  }
+
+  /// Forgets what is in the buffers of widened elements.
+  func beginBlock() { for place in wide.indices { wide[place].isFilled = false } }
+
+  /// True once a block for each place: its widened elements are then to be filled in.
+  func beginWidening(_ place: Int) -> Bool {
+    defer { wide[place].isFilled = true }
+    return !wide[place].isFilled
   }
 
   /// Raw memory at a cache line's border.

@@ -21,35 +21,31 @@ struct Cut: Equatable {
   var measurements: Measurements { [threshold, Double(end)] }
 
   /// Zeroes what is not among the largest; `values` start at element `start`.
-  @inline(__always)
   func keepLargest<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, from start: Int) {
-    let (cut, split) = (Wide(threshold), split(values.count, start))
-    Self.keep(values, 0..<split) { $0 >= cut }
-    Self.keep(values, split..<values.count) { $0 > cut }
+    keep(values, from: start, { $0...Wide.Bits.max }, { $0 + 1...Wide.Bits.max })
   }
 
   /// Zeroes what is not among the smallest.
-  @inline(__always)
   func keepSmallest<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, from start: Int) {
-    let (cut, split) = (Wide(threshold), split(values.count, start))
-    Self.keep(values, 0..<split) { $0 <= cut }
-    Self.keep(values, split..<values.count) { $0 < cut }
+    keep(values, from: start, { 0...$0 }, { $0 == 0 ? nil : 0...$0 - 1 })
   }
 
   /// Zeroes the smallest.
-  @inline(__always)
   func dropSmallest<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, from start: Int) {
-    let (cut, split) = (Wide(threshold), split(values.count, start))
-    Self.keep(values, 0..<split) { $0 > cut }
-    Self.keep(values, split..<values.count) { $0 >= cut }
+    keep(values, from: start, { $0 + 1...Wide.Bits.max }, { $0...Wide.Bits.max })
   }
 
-  @inline(__always)
-  private static func keep<Wide: WideElement>(
-    _ values: UnsafeMutableBufferPointer<Wide>, _ range: Range<Int>, _ kept: (Wide) -> Bool
+  /// Keeps the magnitudes (as bits) that `before` makes of that at the cut, and from element `end` on those of `after`.
+  private func keep<Wide: WideElement>(
+    _ values: UnsafeMutableBufferPointer<Wide>, from start: Int, _ before: (Wide.Bits) -> ClosedRange<Wide.Bits>?,
+    _ after: (Wide.Bits) -> ClosedRange<Wide.Bits>?
   ) {
-    let memory = values.baseAddress! + range.lowerBound
-    for index in 0..<range.count { memory[index] = memory[index].kept(kept(memory[index].magnitude)) }
+    let cut = Wide.Bits(Wide(threshold).magnitudeBits)
+    let split = split(values.count, start)
+    for (part, kept) in [(0..<split, before(cut)), (split..<values.count, after(cut))] where !part.isEmpty {
+      let part = UnsafeMutableBufferPointer(rebasing: values[part])
+      Wide.keep(part, from: kept?.lowerBound ?? 1, through: kept?.upperBound ?? 0)
+    }
   }
 
   /// How many of these elements lie before `end`.
@@ -68,7 +64,7 @@ struct RadixSelect<Wide: WideElement> {
     let largest: Bool
   }
 
-  /// Fills the buffer with the numbers of one series at these positions of the block.
+  /// Fills the buffer with the numbers of one series at these positions of the block, a chunk of them at most.
   typealias Source = (WideBlock<Wide>, _ series: Int, Range<Int>, UnsafeMutableBufferPointer<Wide>) -> Void
 
   /// The way to one cut.

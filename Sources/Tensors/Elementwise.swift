@@ -5,18 +5,13 @@ internal import CKernels
 /// Every method works on whole buffers, rounds each operation on its own (nothing is fused) and gives the same bits on
 /// every machine. Stored buffers may have any alignment and hold at least as many elements as the wide buffer beside
 /// them. Stored dtypes are F16, BF16 and F32, and F64 for `Double`; any other is a programming error.
-package protocol WideElement: BinaryFloatingPoint, Sendable {
+package protocol WideElement: WideVectors {
   /// `out[i] = stored[i]`, exact.
   static func widen(_ stored: UnsafeRawBufferPointer, _ dtype: DType, into out: UnsafeMutableBufferPointer<Self>)
 
   /// `sum[i] = sum[i] + stored[i] * weight`.
   static func accumulate(
     _ stored: UnsafeRawBufferPointer, _ dtype: DType, times weight: Self, into sum: UnsafeMutableBufferPointer<Self>)
-
-  /// `sum[i] = sum[i] + (stored[i] - base[i]) * weight`.
-  static func accumulateChange(
-    _ stored: UnsafeRawBufferPointer, _ dtype: DType, from base: UnsafeBufferPointer<Self>, times weight: Self,
-    into sum: UnsafeMutableBufferPointer<Self>)
 
   /// `sum[i] = base[i] + sum[i]`.
   static func add(_ base: UnsafeBufferPointer<Self>, to sum: UnsafeMutableBufferPointer<Self>)
@@ -58,37 +53,6 @@ extension Float: WideElement {
     case .f32: merge_accumulate_f32_f32(target, stored.baseAddress, weight, count)
     default: preconditionFailure("\(dtype) does not widen to f32")
     }
-  }
-
-  package static func accumulateChange(
-    _ stored: UnsafeRawBufferPointer, _ dtype: DType, from base: UnsafeBufferPointer<Float>, times weight: Float,
-    into sum: UnsafeMutableBufferPointer<Float>
-  ) {
-    let (count, target) = (sum.count, sum.baseAddress)
-    precondition(base.count >= count, "the base is shorter than the sum")
-    check(stored, dtype, count)
-    switch dtype {
-    case .bf16: merge_accumulate_change_bf16_f32(target, stored.baseAddress, base.baseAddress, weight, count)
-    case .f16: merge_accumulate_change_f16_f32(target, stored.baseAddress, base.baseAddress, weight, count)
-    case .f32: merge_accumulate_change_f32_f32(target, stored.baseAddress, base.baseAddress, weight, count)
-    default: preconditionFailure("\(dtype) does not widen to f32")
-    }
-  }
-
-  /// `sum[i] = sum[i] + (stored[i] - base[i]) * weight` where both are stored as BF16: one pass, no widened copy.
-  package static func accumulateChangeBF16(
-    _ stored: UnsafeRawBufferPointer, from base: UnsafeRawBufferPointer, times weight: Float,
-    into sum: UnsafeMutableBufferPointer<Float>
-  ) {
-    check(stored, .bf16, sum.count)
-    check(base, .bf16, sum.count)
-    merge_accumulate_change_bf16_bf16(sum.baseAddress, stored.baseAddress, base.baseAddress, weight, sum.count)
-  }
-
-  /// `sum[i] = base[i] + sum[i]` where the base is stored as BF16.
-  package static func addBF16(_ base: UnsafeRawBufferPointer, to sum: UnsafeMutableBufferPointer<Float>) {
-    check(base, .bf16, sum.count)
-    merge_add_bf16_f32(sum.baseAddress, base.baseAddress, sum.count)
   }
 
   package static func add(_ base: UnsafeBufferPointer<Float>, to sum: UnsafeMutableBufferPointer<Float>) {
@@ -144,22 +108,6 @@ extension Double: WideElement {
     case .f16: merge_accumulate_f16_f64(target, stored.baseAddress, weight, count)
     case .f32: merge_accumulate_f32_f64(target, stored.baseAddress, weight, count)
     case .f64: merge_accumulate_f64_f64(target, stored.baseAddress, weight, count)
-    default: preconditionFailure("\(dtype) does not widen to f64")
-    }
-  }
-
-  package static func accumulateChange(
-    _ stored: UnsafeRawBufferPointer, _ dtype: DType, from base: UnsafeBufferPointer<Double>, times weight: Double,
-    into sum: UnsafeMutableBufferPointer<Double>
-  ) {
-    let (count, target) = (sum.count, sum.baseAddress)
-    precondition(base.count >= count, "the base is shorter than the sum")
-    check(stored, dtype, count)
-    switch dtype {
-    case .bf16: merge_accumulate_change_bf16_f64(target, stored.baseAddress, base.baseAddress, weight, count)
-    case .f16: merge_accumulate_change_f16_f64(target, stored.baseAddress, base.baseAddress, weight, count)
-    case .f32: merge_accumulate_change_f32_f64(target, stored.baseAddress, base.baseAddress, weight, count)
-    case .f64: merge_accumulate_change_f64_f64(target, stored.baseAddress, base.baseAddress, weight, count)
     default: preconditionFailure("\(dtype) does not widen to f64")
     }
   }

@@ -192,11 +192,11 @@ private let shapes = [[], [1], [1301], [37, 101], [5, 7, 33], [300, 1], [3, 1500
     }
   }
 
-  @Test("tensors of several measuring blocks give what the plain formulas give, on one thread and on two")
+  @Test("tensors of several measuring blocks, sampled for cuts, give what the plain formulas give, on 1 and 2 threads")
   func large() throws {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SplitMix(state: seed)
-    let shape = [700, 301]
+    let shape = [900, 301]
     var all = calls(&random)
     for method in tasks { all.append((task(method, 2, &random, normalize: true, rescale: true), 2)) }
     for (call, tunes) in all {

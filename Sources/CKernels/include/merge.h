@@ -25,21 +25,9 @@ void merge_accumulate_f16_f64(double *sum, const void *in, double weight, size_t
 void merge_accumulate_f32_f64(double *sum, const void *in, double weight, size_t count);
 void merge_accumulate_f64_f64(double *sum, const void *in, double weight, size_t count);
 
-// sum = sum + (in - base) * weight.
-void merge_accumulate_change_bf16_f32(float *sum, const void *in, const float *base, float weight, size_t count);
-void merge_accumulate_change_f16_f32(float *sum, const void *in, const float *base, float weight, size_t count);
-void merge_accumulate_change_f32_f32(float *sum, const void *in, const float *base, float weight, size_t count);
-void merge_accumulate_change_bf16_f64(double *sum, const void *in, const double *base, double weight, size_t count);
-void merge_accumulate_change_f16_f64(double *sum, const void *in, const double *base, double weight, size_t count);
-void merge_accumulate_change_f32_f64(double *sum, const void *in, const double *base, double weight, size_t count);
-void merge_accumulate_change_f64_f64(double *sum, const void *in, const double *base, double weight, size_t count);
-// The same with both sides stored as bf16.
-void merge_accumulate_change_bf16_bf16(float *sum, const void *in, const void *base, float weight, size_t count);
-
 // sum = base + sum.
 void merge_add_f32(float *sum, const float *base, size_t count);
 void merge_add_f64(double *sum, const double *base, size_t count);
-void merge_add_bf16_f32(float *sum, const void *base, size_t count);
 
 // sum = sum / divisor, sum = sum * factor.
 void merge_divide_f32(float *sum, float divisor, size_t count);

@@ -45,12 +45,12 @@ struct ArceeFusion: BlockMethod {
       Double((0..<count).reduce(row[0]) { max($0, row[$1]) })
     }
     let (top, baseTop) = (largest(x), largest(b))
-    let sum = LaneSum.of(count) { exp(Double(x[$0]) - top) }
-    let baseSum = LaneSum.of(count) { exp(Double(b[$0]) - baseTop) }
-    let divergence = LaneSum.of(count) { index -> Double in
+    let sum = (0..<count).reduce(0) { $0 + exp(Double(x[$1]) - top) }
+    let baseSum = (0..<count).reduce(0) { $0 + exp(Double(b[$1]) - baseTop) }
+    let divergence = (0..<count).reduce(0) { total, index -> Double in
       let p = exp(Double(x[index]) - top) / sum + 1e-8
       let q = exp(Double(b[index]) - baseTop) / baseSum + 1e-8
-      return p * log(p / q)
+      return total + p * log(p / q)
     }
     return divergence < 0 ? 0 : divergence
   }

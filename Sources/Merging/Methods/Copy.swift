@@ -9,7 +9,7 @@ enum Copy {
   ) throws {
     try block.read(0, into: target)
     for position in block.tensor.inputs.indices.dropFirst() {
-      let other = try block.read(position, scratch.input)
+      let other = try block.read(position, scratch.stored(position))
       if let a = other.baseAddress, let b = target.baseAddress, memcmp(a, b, target.count) != 0 {
         throw MergeError.contentMismatch(
           tensor: block.tensor.name, first: block.plan.inputs[block.tensor.inputs[0].model],

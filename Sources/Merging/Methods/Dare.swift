@@ -35,12 +35,10 @@ struct Dare: BlockMethod, Pruning {
     let limit = UInt32(max(0, density) * 0x1p32)
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: changes.count) { words in
       block.draws[position].fill(words, from: block.elements.lowerBound + local.lowerBound)
-      let (memory, words) = (changes.baseAddress!, words.baseAddress!)
-      for index in 0..<changes.count { memory[index] = memory[index].kept(words[index] < limit) }
+      Wide.keep(changes, where: words.baseAddress!, below: limit)
     }
     if vectors.rescalesByPaper, density > 0 {
-      let probability = Wide(density)
-      for index in 0..<changes.count { changes[index] = changes[index] / probability }
+      Wide.divide(changes, by: Wide(density))
     }
   }
 }

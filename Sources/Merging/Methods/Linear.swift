@@ -4,7 +4,7 @@ internal import Tensors
 ///
 /// Wortsman et al., "Model soups", arXiv 2203.05482. `sum = Σ xᵢ wᵢ` in the order of inputs, divided by `Σ wᵢ` if
 /// normalized. Weights and their sum are of the elements' type (f32, or f64); each operation is rounded on its own.
-struct Linear {
+struct Linear: BlockMethod {
   let weights: [Double]
   let normalize: Bool
 
@@ -18,15 +18,15 @@ struct Linear {
     weights.reduce(0) { $0 + Wide($1) }
   }
 
-  /// Adds the block of every input to `sum`, which holds zeros.
+  @specialized(where Wide == Float)
+  @specialized(where Wide == Double)
   func combine<Wide: WideElement>(
-    _ block: BlockReader, into sum: UnsafeMutableBufferPointer<Wide>,
-    scratch: MergeScratch
-  ) throws {
+    _ block: WideBlock<Wide>, _ measurements: Measurements, into out: UnsafeMutableBufferPointer<Wide>
+  ) {
+    out.update(repeating: 0)
     for (position, weight) in weights.enumerated() {
-      let stored = try block.read(position, scratch.input)
-      Wide.accumulate(stored, block.tensor.inputs[position].dtype, times: Wide(weight), into: sum)
+      block.accumulate(position, 0..<block.count, times: Wide(weight), into: out)
     }
-    if normalize { Wide.divide(sum, by: Self.sum(weights, as: Wide.self)) }
+    if normalize { Wide.divide(out, by: Self.sum(weights, as: Wide.self)) }
   }
 }

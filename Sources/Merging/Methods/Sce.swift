@@ -25,7 +25,7 @@ struct Sce: BlockMethod {
             Self.select(block, local, cut, share < 1, memory)
             for position in 0..<models {
               let changes = memory.baseAddress! + (position + 1) * WideBlock<Wide>.chunk
-              sums[position] += LaneSum.product(changes, changes, local.count)
+              sums[position] += Wide.products(changes, changes, local.count)
             }
           }
         }

@@ -20,9 +20,9 @@ struct Slerp: BlockMethod {
         block.forEachChunk { local in
           let a = base.baseAddress! + local.lowerBound
           let b = block.others[0].baseAddress! + local.lowerBound
-          sums[0] += LaneSum.product(a, a, local.count)
-          sums[1] += LaneSum.product(b, b, local.count)
-          sums[2] += LaneSum.product(a, b, local.count)
+          sums[0] += Wide.products(a, a, local.count)
+          sums[1] += Wide.products(b, b, local.count)
+          sums[2] += Wide.products(a, b, local.count)
         }
       })
     func norm(_ square: Double) -> Double { square.squareRoot() > 1e-8 ? square.squareRoot() : 1 }

@@ -52,9 +52,9 @@ struct TaskVectors {
             let changes = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
             for (term, position) in pruned.enumerated() {
               block.changes(position, local, into: changes)
-              sums[2 * term] += LaneSum.magnitude(changes)
+              sums[2 * term] += Wide.magnitudes(changes.baseAddress!, changes.count)
               pruning.prune(changes, position, local, of: block, measurements)
-              sums[2 * term + 1] += LaneSum.magnitude(changes)
+              sums[2 * term + 1] += Wide.magnitudes(changes.baseAddress!, changes.count)
             }
           }
         }
@@ -81,68 +81,26 @@ struct TaskVectors {
     let scales = weights.map { Wide($0) }
     let whole = Linear.sum(weights, as: Wide.self)
     let divisor: Wide = whole.magnitude < 1e-8 ? 1 : whole
-    let factor = Wide(lambda)
     let chunk = rows ? block.rowChunk : WideBlock<Wide>.chunk
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * (models + 2)) { memory in
+    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * models) { memory in
       block.forEachChunk(chunk) { local in
-        let count = local.count
-        let mixed = UnsafeMutableBufferPointer(rebasing: memory[..<count])
-        mixed.update(repeating: 0)
+        let sums = UnsafeMutableBufferPointer(rebasing: out[local])
+        sums.update(repeating: 0)
         for position in 0..<models {
-          let start = (position + 2) * chunk
-          let changes = UnsafeMutableBufferPointer(rebasing: memory[start..<start + count])
+          let start = position * chunk
+          let changes = UnsafeMutableBufferPointer(rebasing: memory[start..<start + local.count])
           block.changes(position, local, into: changes)
           pruning.prune(changes, position, local, of: block, measurements)
-          if factors[position] != 1 { Self.scale(changes, factors[position]) }
-          Self.scale(changes, scales[position])
-          for index in 0..<count { mixed[index] = mixed[index] + changes[index] }
+          Wide.weigh(changes, times: factors[position], times: scales[position], into: sums.baseAddress!)
         }
         if consensus {
-          Self.elect(memory.baseAddress!, chunk, count, scales, normalize)
+          Wide.elect(sums, among: memory.baseAddress!, stride: chunk, weights: scales, normalize: normalize)
         } else if normalize {
-          for index in 0..<count { mixed[index] = mixed[index] / divisor }
+          Wide.divide(sums, by: divisor)
         }
-        if lambda != 1 { Self.scale(mixed, factor) }
-        let (b, target) = (base.baseAddress! + local.lowerBound, out.baseAddress! + local.lowerBound)
-        for index in 0..<count { target[index] = b[index] + mixed[index] }
+        if lambda != 1 { Wide.scale(sums, by: Wide(lambda)) }
+        Wide.add(UnsafeBufferPointer(rebasing: base[local]), to: sums)
       }
     }
-  }
-
-  @inline(__always)
-  private static func scale<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, _ factor: Wide) {
-    for index in 0..<values.count { values[index] = values[index] * factor }
-  }
-
-  /// Replaces sums of weighted changes by the sums of those that have the sum's sign (zero counts as plus); divided, if
-  /// asked for, by the sum of their weights.
-  ///
-  /// `memory` holds portions of `chunk` numbers: the sums, room for the weights' sums, the changes of each model.
-  @inline(__always)
-  private static func elect<Wide: WideElement>(
-    _ memory: UnsafeMutablePointer<Wide>, _ chunk: Int, _ count: Int, _ weights: [Wide], _ normalize: Bool
-  ) {
-    // Signs first: each sum becomes 1 or -1, so that a change agrees where its product with the sign is positive.
-    let (sums, divisors) = (memory, memory + chunk)
-    for index in 0..<count { divisors[index] = sums[index] >= 0 ? 1 : -1 }
-    for index in 0..<count { sums[index] = 0 }
-    for position in 0..<weights.count {
-      let changes = memory + (position + 2) * chunk
-      for index in 0..<count {
-        let change = changes[index]
-        let agreeing = change.kept(change * divisors[index] > 0)
-        changes[index] = agreeing
-        sums[index] = sums[index] + agreeing
-      }
-    }
-    if !normalize { return }
-    for index in 0..<count { divisors[index] = 0 }
-    for (position, weight) in weights.enumerated() {
-      let changes = memory + (position + 2) * chunk
-      for index in 0..<count {
-        divisors[index] = divisors[index] + weight.kept(changes[index] != 0)
-      }
-    }
-    for index in 0..<count { sums[index] = sums[index] / (divisors[index] == 0 ? 1 : divisors[index]) }
   }
 }

@@ -1,0 +1,38 @@
+// Loops over chunks of wide numbers that lie in the fastest cache: changes, pruning, votes, sums. As in merge.h no
+// operation is fused with another, and every clone gives the same bits.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// out = x - base; of stored bf16, of wide numbers.
+void merge_change_bf16_f32(float *out, const void *x, const void *base, size_t n);
+void merge_change_bf16_f64(double *out, const void *x, const void *base, size_t n);
+void merge_subtract_f32(float *out, const float *x, const float *base, size_t n);
+void merge_subtract_f64(double *out, const double *x, const double *base, size_t n);
+
+// values = values * factor * weight, sum = sum + values.
+void merge_weigh_f32(float *sum, float *values, float factor, float weight, size_t n);
+void merge_weigh_f64(double *sum, double *values, double factor, double weight, size_t n);
+
+// Zeroes values whose bits without the sign are not in low...high.
+void merge_keep_f32(float *values, uint32_t low, uint32_t high, size_t n);
+void merge_keep_f64(double *values, uint64_t low, uint64_t high, size_t n);
+
+// Zeroes values whose word is not below the limit.
+void merge_keep_words_f32(float *values, const uint32_t *words, uint32_t limit, size_t n);
+void merge_keep_words_f64(double *values, const uint32_t *words, uint32_t limit, size_t n);
+
+// Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, where
+// normalize is set, by the sum of their weights, by 1 where that is 0. The changes of model k lie at changes +
+// k * stride.
+void merge_elect_f32(float *sums, const float *changes, size_t stride, const float *weights, size_t models,
+                     int normalize, size_t n);
+void merge_elect_f64(double *sums, const double *changes, size_t stride, const double *weights, size_t models,
+                     int normalize, size_t n);
+
+// Sums in f64 over sixteen lanes (element i goes to lane i mod 16), which are added pairwise at the end, far ones
+// first: of magnitudes, of products.
+double merge_magnitudes_f32(const float *values, size_t n);
+double merge_magnitudes_f64(const double *values, size_t n);
+double merge_products_f32(const float *a, const float *b, size_t n);
+double merge_products_f64(const double *a, const double *b, size_t n);

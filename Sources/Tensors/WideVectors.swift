@@ -1,0 +1,139 @@
+internal import CKernels
+
+/// Loops over chunks of wide numbers; each works on as many elements as its first buffer has.
+///
+/// As everywhere in merging each operation is rounded on its own, and results do not depend on the machine.
+package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
+  /// The unsigned integer of this width.
+  associatedtype Bits: FixedWidthInteger & UnsignedInteger
+
+  /// `out[i] = stored[i] - base[i]`, both stored as BF16 at any alignment.
+  static func changeBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, into out: UnsafeMutableBufferPointer<Self>)
+
+  /// `out[i] = x[i] - base[i]`.
+  static func subtract(
+    _ base: UnsafePointer<Self>, from x: UnsafePointer<Self>, into out: UnsafeMutableBufferPointer<Self>)
+
+  /// `values[i] = values[i] * factor * weight; sum[i] = sum[i] + values[i]`.
+  static func weigh(
+    _ values: UnsafeMutableBufferPointer<Self>, times factor: Self, times weight: Self,
+    into sum: UnsafeMutablePointer<Self>
+  )
+
+  /// Zeroes what has bits, without the sign, outside of `low...high`; everything where `low > high`.
+  static func keep(_ values: UnsafeMutableBufferPointer<Self>, from low: Bits, through high: Bits)
+
+  /// Zeroes what has a word that is not below the limit.
+  static func keep(_ values: UnsafeMutableBufferPointer<Self>, where words: UnsafePointer<UInt32>, below limit: UInt32)
+
+  /// Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, if asked
+  /// for, by the sum of their weights. The changes of the model at `k` begin at `changes + k * stride`.
+  static func elect(
+    _ sums: UnsafeMutableBufferPointer<Self>, among changes: UnsafePointer<Self>, stride: Int, weights: [Self],
+    normalize: Bool)
+
+  /// `Σ |values[i]|` in f64, over sixteen lanes that are added pairwise.
+  static func magnitudes(_ values: UnsafePointer<Self>, _ count: Int) -> Double
+
+  /// `Σ a[i] b[i]` in f64, over sixteen lanes that are added pairwise.
+  static func products(_ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ count: Int) -> Double
+}
+
+extension Float: WideVectors {
+  /// The bits of an f32.
+  package typealias Bits = UInt32
+
+  package static func changeBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, into out: UnsafeMutableBufferPointer<Float>
+  ) {
+    merge_change_bf16_f32(out.baseAddress, stored, base, out.count)
+  }
+
+  package static func subtract(
+    _ base: UnsafePointer<Float>, from x: UnsafePointer<Float>, into out: UnsafeMutableBufferPointer<Float>
+  ) {
+    merge_subtract_f32(out.baseAddress, x, base, out.count)
+  }
+
+  package static func weigh(
+    _ values: UnsafeMutableBufferPointer<Float>, times factor: Float, times weight: Float,
+    into sum: UnsafeMutablePointer<Float>
+  ) {
+    merge_weigh_f32(sum, values.baseAddress, factor, weight, values.count)
+  }
+
+  package static func keep(_ values: UnsafeMutableBufferPointer<Float>, from low: UInt32, through high: UInt32) {
+    merge_keep_f32(values.baseAddress, low, high, values.count)
+  }
+
+  package static func keep(
+    _ values: UnsafeMutableBufferPointer<Float>, where words: UnsafePointer<UInt32>, below limit: UInt32
+  ) {
+    merge_keep_words_f32(values.baseAddress, words, limit, values.count)
+  }
+
+  package static func elect(
+    _ sums: UnsafeMutableBufferPointer<Float>, among changes: UnsafePointer<Float>, stride: Int, weights: [Float],
+    normalize: Bool
+  ) {
+    merge_elect_f32(sums.baseAddress, changes, stride, weights, weights.count, normalize ? 1 : 0, sums.count)
+  }
+
+  package static func magnitudes(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
+    merge_magnitudes_f32(values, count)
+  }
+
+  package static func products(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
+    merge_products_f32(a, b, count)
+  }
+}
+
+extension Double: WideVectors {
+  /// The bits of an f64.
+  package typealias Bits = UInt64
+
+  package static func changeBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, into out: UnsafeMutableBufferPointer<Double>
+  ) {
+    merge_change_bf16_f64(out.baseAddress, stored, base, out.count)
+  }
+
+  package static func subtract(
+    _ base: UnsafePointer<Double>, from x: UnsafePointer<Double>, into out: UnsafeMutableBufferPointer<Double>
+  ) {
+    merge_subtract_f64(out.baseAddress, x, base, out.count)
+  }
+
+  package static func weigh(
+    _ values: UnsafeMutableBufferPointer<Double>, times factor: Double, times weight: Double,
+    into sum: UnsafeMutablePointer<Double>
+  ) {
+    merge_weigh_f64(sum, values.baseAddress, factor, weight, values.count)
+  }
+
+  package static func keep(_ values: UnsafeMutableBufferPointer<Double>, from low: UInt64, through high: UInt64) {
+    merge_keep_f64(values.baseAddress, low, high, values.count)
+  }
+
+  package static func keep(
+    _ values: UnsafeMutableBufferPointer<Double>, where words: UnsafePointer<UInt32>, below limit: UInt32
+  ) {
+    merge_keep_words_f64(values.baseAddress, words, limit, values.count)
+  }
+
+  package static func elect(
+    _ sums: UnsafeMutableBufferPointer<Double>, among changes: UnsafePointer<Double>, stride: Int, weights: [Double],
+    normalize: Bool
+  ) {
+    merge_elect_f64(sums.baseAddress, changes, stride, weights, weights.count, normalize ? 1 : 0, sums.count)
+  }
+
+  package static func magnitudes(_ values: UnsafePointer<Double>, _ count: Int) -> Double {
+    merge_magnitudes_f64(values, count)
+  }
+
+  package static func products(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {
+    merge_products_f64(a, b, count)
+  }
+}
