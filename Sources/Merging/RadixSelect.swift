@@ -191,25 +191,10 @@ struct RadixSelect<Wide: WideElement> {
             return false
           })
         else { continue }
-        ends[index] = try end(of: searches[index], left, in: elements)
+        ends[index] = try tensor.end(of: left, equalTo: searches[index], in: elements, source)
       }
     }
     return zip(searches, ends).map { Cut(threshold: Double(Wide.magnitude(bits: $0.prefix)), end: $1) }
-  }
-
-  /// The index after that of the element that is number `left`, from 1, of those at the cut in this block.
-  private func end(of search: Search, _ left: Int, in elements: Range<Int>) throws -> Int {
-    try tensor.read(elements) { block in
-      var left = left
-      var end = elements.upperBound
-      forEachSeries(of: block, [search.ranking.series]) { _, local, values in
-        for (offset, value) in values.enumerated() where left > 0 && value.magnitudeBits == search.prefix {
-          left -= 1
-          if left == 0 { end = elements.lowerBound + local.lowerBound + offset + 1 }
-        }
-      }
-      return end
-    }
   }
 
   @inline(__always)
@@ -225,6 +210,29 @@ struct RadixSelect<Wide: WideElement> {
           body(position, local, values)
         }
       }
+    }
+  }
+}
+
+extension TensorPasses {
+  /// The index after that of the element that is number `left`, from 1, of those at a cut in this block.
+  func end(
+    of left: Int, equalTo search: RadixSelect<Wide>.Search, in elements: Range<Int>, _ source: RadixSelect<Wide>.Source
+  ) throws -> Int {
+    try read(elements) { block in
+      var left = left
+      var end = elements.upperBound
+      withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+        block.forEachChunk { local in
+          let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
+          source(block, search.ranking.series, local, values)
+          for (offset, value) in values.enumerated() where left > 0 && value.magnitudeBits == search.prefix {
+            left -= 1
+            if left == 0 { end = elements.lowerBound + local.lowerBound + offset + 1 }
+          }
+        }
+      }
+      return end
     }
   }
 }
