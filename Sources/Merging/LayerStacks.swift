@@ -67,3 +67,20 @@ package struct LayerStacks: Sendable {
     }
   }
 }
+
+extension Plan {
+  /// By stack, for each layer of the fused model the layer that it comes from: in this input where it is read, else in
+  /// the first that is.
+  package func layerOrigins(in input: Int) -> [String: [Int]] {
+    var origins: [String: [Int]] = [:]
+    for tensor in tensors {
+      guard let layer = LayerStacks.layer(of: tensor.name) else { continue }
+      let source = tensor.inputs.first { $0.model == input } ?? tensor.inputs[0]
+      guard let origin = LayerStacks.layer(of: source.tensor) else { continue }
+      origins[layer.stack, default: []] += Array(
+        repeating: 0, count: max(0, layer.index + 1 - (origins[layer.stack]?.count ?? 0)))
+      origins[layer.stack]?[layer.index] = origin.index
+    }
+    return origins
+  }
+}

@@ -101,13 +101,13 @@ extension Repository {
     let plan = try Planner.plan(
       recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) }, options)
     let source = try StoreTensorSource(models: readers, spaces: spaces)
-    let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
     let donor = readers[donorIndex].manifest
     let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
       plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
       config: try config.map { try readObject($0.digest) }, writesCard: options.writesCard)
+    let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
     let manifest = run.manifest(donor: donor)
