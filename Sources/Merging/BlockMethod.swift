@@ -71,8 +71,9 @@ struct TensorPasses<Wide: WideElement> {
   let rowLength: Int
   /// The number of inputs that are not the base.
   let models: Int
-  private let executor: Executor
-  private let index: Int
+  let executor: Executor
+  /// The tensor's place in the plan.
+  let index: Int
   private let pool: WorkerPool
   private let shelf: ScratchShelf
   /// Elements of a block, a whole number of rows where the method needs rows.
@@ -143,23 +144,5 @@ struct TensorPasses<Wide: WideElement> {
   /// Elements of this range, which lies within the tensor, one thread alone.
   func read<T>(_ elements: Range<Int>, _ body: (WideBlock<Wide>) throws -> T) throws -> T {
     try shelf.withScratch { try executor.withBlock(index, elements, as: Wide.self, $0, body) }
-  }
-
-  /// The same numbers, or a refusal where one is not finite.
-  func finite(_ measurements: Measurements) throws -> Measurements {
-    guard measurements.allSatisfy(\.isFinite) else { throw try notFinite() }
-    return measurements
-  }
-
-  /// Says which model has the NaN or infinity that a pass came upon; no model where all are finite but too large.
-  func notFinite() throws -> MergeError {
-    let planned = executor.plan.tensors[index]
-    let others = planned.inputs.indices.filter { $0 != planned.method.base }
-    let found = try counts(planned.inputs.count) { block, tally in
-      for (position, values) in zip(others, block.others) where !values.allSatisfy(\.isFinite) { tally[position] += 1 }
-      if let base = planned.method.base, let values = block.base, !values.allSatisfy(\.isFinite) { tally[base] += 1 }
-    }
-    let first = found.firstIndex { $0 > 0 }
-    return .notFinite(tensor: name, model: first.map { executor.plan.inputs[planned.inputs[$0].model] })
   }
 }

@@ -10,18 +10,25 @@ package struct Executor: Sendable {
   private let source: any TensorSource
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
+  private let isProved: Bool
 
-  package init(plan: Plan, source: any TensorSource) {
+  /// - Parameter isProved: this plan has run before on these inputs and refused nothing, so that NaN and infinity need
+  ///   not be looked for again.
+  package init(plan: Plan, source: any TensorSource, isProved: Bool = false) {
     self.plan = plan
     self.source = source
-    stepwise = plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source) : nil
+    self.isProved = isProved
+    stepwise =
+      plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source, isProved: isProved) : nil
   }
 
   /// The measurements of tensor number `tensor` of the plan: empty where its method needs none. May read the inputs
   /// several times, on all workers of the pool.
   package func measure(tensor: Int, pool: WorkerPool, shelf: ScratchShelf) throws -> Measurements {
     let planned = plan.tensors[tensor]
-    guard stepwise == nil, let method = planned.method.blockMethod, planned.unitCount > 0 else { return [] }
+    guard stepwise == nil, !planned.isCopied, let method = planned.method.blockMethod, planned.unitCount > 0 else {
+      return []
+    }
     if planned.isWide {
       return try method.measure(
         TensorPasses<Double>(
@@ -35,7 +42,8 @@ package struct Executor: Sendable {
   ///
   /// `elements` counts units (`PlannedTensor.unitCount`: bytes where the dtype is smaller than a byte) and lies within
   /// the tensor; `target` holds exactly their bytes. The bytes do not depend on how a tensor is cut into ranges.
-  /// Throws `MergeError.contentMismatch` where copied inputs differ, and what the source throws.
+  /// Throws `MergeError.contentMismatch` where copied inputs differ, `notFinite` and `outOfRange` where NaN or infinity
+  /// is read or comes out and the recipe does not allow it, and what the source throws.
   package func produce(
     tensor: Int, elements: Range<Int>, measurements: Measurements, into target: UnsafeMutableRawBufferPointer,
     scratch: MergeScratch
@@ -44,14 +52,22 @@ package struct Executor: Sendable {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= planned.unitCount, "elements outside the tensor")
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
-    let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
-    if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
-    if let stepwise { return try stepwise.produce(tensor: tensor, elements: elements, into: target) }
-    if planned.isWide {
+    let block = reader(planned, elements)
+    if planned.isCopied { return try Copy.combine(block, into: target, scratch: scratch) }
+    if let stepwise {
+      try stepwise.produce(tensor: tensor, elements: elements, into: target)
+    } else if planned.isWide {
       try combine(block, tensor, as: Double.self, measurements, into: target, scratch)
     } else {
       try combine(block, tensor, as: Float.self, measurements, into: target, scratch)
     }
+    try block.checkResult(UnsafeRawBufferPointer(target), scratch: scratch)
+  }
+
+  private func reader(_ tensor: PlannedTensor, _ elements: Range<Int>) -> BlockReader {
+    BlockReader(
+      plan: plan, tensor: tensor, elements: elements, source: source,
+      refusesNonfinite: !isProved && !tensor.allowsNonfinite)
   }
 
   private func combine<Wide: WideElement & BitwiseCopyable>(
@@ -86,7 +102,7 @@ package struct Executor: Sendable {
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let reader = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
+    let reader = reader(planned, elements)
     var base: UnsafeBufferPointer<Wide>?
     var others: [UnsafeBufferPointer<Wide>] = []
     for position in planned.inputs.indices {
@@ -107,12 +123,13 @@ package struct Executor: Sendable {
   }
 }
 
-/// Reads one block of a tensor from its inputs.
+/// Reads one block of a tensor from its inputs, and refuses NaN and infinity there.
 struct BlockReader {
   let plan: Plan
   let tensor: PlannedTensor
   let elements: Range<Int>
   let source: any TensorSource
+  let refusesNonfinite: Bool
 
   /// Reads the block of the input at `position` of the tensor's inputs into `buffer`.
   func read(_ position: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
@@ -125,6 +142,7 @@ struct BlockReader {
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
     let input = tensor.inputs[position]
     try source.read(input: input.model, tensor: input.tensor, bytes: byteRange(position), into: target)
+    try checkInput(position, UnsafeRawBufferPointer(target))
   }
 
   private func byteRange(_ position: Int) -> Range<Int> {

@@ -21,7 +21,7 @@ final class FusedModel {
   /// - Parameter measurements: for each tensor of the plan; nil measures now, on all workers of the pool.
   init(plan: Plan, source: any TensorSource, measurements: [Measurements]?, pool: WorkerPool) throws {
     self.plan = plan
-    let executor = Executor(plan: plan, source: source)
+    let executor = Executor(plan: plan, source: source, isProved: measurements != nil)
     self.executor = executor
     let shelf = ScratchShelf()
     self.measurements =

@@ -229,6 +229,24 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
     #expect(unknown.tensors[0].inputs.map(\.model) == [0, 1])
   }
 
+  @Test(
+    "a base alone is the result, to the bit, in both arithmetics",
+    arguments: [
+      "task_arithmetic", "ties", "dare_ties", "dare_linear", "della", "della_linear", "breadcrumbs", "breadcrumbs_ties",
+      "sce", "ram", "ramplus_tl",
+    ])
+  func baseAlone(_ method: String) throws {
+    let recipe = try Recipe(yaml: "merge_method: \(method)\nbase_model: b\nmodels: [{model: b}]")
+    // Minus zero, which an addition of zero would lose.
+    let stored: [UInt8] = [0x00, 0x80, 0x80, 0x3F]
+    for arithmetic in Plan.arithmetics {
+      let plan = try Planner.plan(recipe: recipe, inputs: [model("b", [("x", [2])])], arithmetic: arithmetic)
+      let executor = Executor(plan: plan, source: ArraySource(tensors: [["x": stored]]))
+      #expect(plan.tensors[0].dtype == .bf16)
+      #expect(try executor.bytes(of: 0, block: 1) == stored)
+    }
+  }
+
   @Test("a number of models that the method cannot take is refused, the base counted apart")
   func inputCounts() throws {
     func refused(_ method: String, _ models: String, _ base: String?, _ parameters: String) throws -> MergeError? {
