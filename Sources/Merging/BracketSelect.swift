@@ -9,7 +9,7 @@ struct BracketSelect<Wide: WideElement> {
   private typealias Search = RadixSelect<Wide>.Search
 
   /// Smaller tensors are as quickly counted; of larger ones too much would be collected.
-  private static var counts: ClosedRange<Int> { 1 << 18...1 << 26 }
+  static var counts: ClosedRange<Int> { 1 << 18...1 << 26 }
   private static var stretches: Int { 16 }
   private static var stretchElements: Int { 4096 }
 
@@ -56,10 +56,13 @@ struct BracketSelect<Wide: WideElement> {
     for stretch in 0..<stretches {
       let start = (tensor.count - stretchElements) / (stretches - 1) * stretch
       try tensor.read(start..<start + stretchElements) { block in
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: stretchElements) { values in
+        withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
           for (index, ranking) in rankings.enumerated() {
-            source(block, ranking.series, 0..<stretchElements, values)
-            keys[index] += values.map { UInt32(truncatingIfNeeded: $0.magnitudeBits) }
+            block.forEachChunk { local in
+              let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
+              source(block, ranking.series, local, values)
+              keys[index] += values.map { UInt32(truncatingIfNeeded: $0.magnitudeBits) }
+            }
           }
         }
       }
@@ -98,11 +101,20 @@ struct BracketSelect<Wide: WideElement> {
             find.positions.append(contentsOf: UnsafeBufferPointer(start: positions, count: count))
             find.isOverfull = find.keys.count > max(chunk, block.count / 4)
           }
+          // What is kept until all blocks are done has no room to spare.
+          find.keys = find.isOverfull ? [] : trimmed(find.keys)
+          find.positions = find.isOverfull ? [] : trimmed(find.positions)
           finds[index] = find
         }
       }
     }
     return finds
+  }
+
+  private static func trimmed(_ words: [UInt32]) -> [UInt32] {
+    [UInt32](unsafeUninitializedCapacity: words.count) { memory, initialized in
+      initialized = memory.initialize(fromContentsOf: words)
+    }
   }
 
   /// The cut, where it lies in the bracket.

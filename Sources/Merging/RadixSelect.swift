@@ -68,7 +68,7 @@ struct RadixSelect<Wide: WideElement> {
     let largest: Bool
   }
 
-  /// Fills the buffer with the numbers of one series at these positions of the block.
+  /// Fills the buffer with the numbers of one series at these positions of the block, which are a chunk at most.
   typealias Source = (WideBlock<Wide>, _ series: Int, Range<Int>, UnsafeMutableBufferPointer<Wide>) -> Void
 
   /// The way to one cut.
