@@ -1,8 +1,8 @@
 internal import CKernels
 
 extension DType {
-  /// The first NaN or infinity among stored elements; nil where all are finite, or where the dtype is none of F16, BF16,
-  /// F32 and F64. One pass over the bytes, as fast as memory; the buffer may lie at any address.
+  /// The first NaN or infinity among stored elements; nil where all are finite, or where the dtype is none of F16,
+  /// BF16, F32 and F64. One pass over the bytes, as fast as memory; the buffer may lie at any address.
   package func firstNonfinite(in stored: UnsafeRawBufferPointer) -> (index: Int, value: Double)? {
     let count = stored.count * 8 / bits
     let isFinite =
