@@ -28,7 +28,7 @@ package struct Plan: Sendable, Equatable {
   /// Every arithmetic there is.
   package static let arithmetics = [exact1, mergekit015]
 
-  /// Bytes of all input tensors that will be read.
+  /// Bytes of all input tensors that will be read, measuring passes included.
   package var bytesToRead: Int { tensors.reduce(0) { $0 + $1.bytesToRead } }
 
   /// Bytes of all tensors that will be produced.
@@ -89,8 +89,8 @@ package struct PlannedTensor: Sendable, Equatable {
   /// Bytes of one unit of output, at least 1.
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
-  /// Bytes of the inputs of this tensor.
-  package var bytesToRead: Int { inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
+  /// Bytes of the inputs of this tensor, each as often as it is read.
+  package var bytesToRead: Int { passes * inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }

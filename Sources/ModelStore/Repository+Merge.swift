@@ -11,7 +11,7 @@ extension Repository {
     recipe text: String, relativeTo directory: String, options: MergeOptions = MergeOptions()
   ) throws(RepositoryError) -> PlanReport {
     try door {
-      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options))
+      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options), workers: pool.width)
     }
   }
 
@@ -176,8 +176,8 @@ extension Plan {
 
 extension PlanReport {
   /// One plan, or those of all steps one after the other.
-  init(steps: [(recipe: Recipe, plan: Plan)]) {
-    let reports = steps.map { PlanReport($0.plan) }
+  init(steps: [(recipe: Recipe, plan: Plan)], workers: Int) {
+    let reports = steps.map { PlanReport($0.plan, workers: workers) }
     if reports.count == 1 {
       self = reports[0]
     } else {
@@ -191,13 +191,14 @@ extension PlanReport {
     }
   }
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, workers: Int) {
+    let peak = plan.peakMemory(workers: workers)
     self.init(
-      text: plan.description,
+      text: plan.description + "\nat most about \((peak + 999_999) / 1_000_000) MB of memory",
       json: [
         "arithmetic": .string(plan.arithmetic), "inputs": .array(plan.inputs.map { .string($0) }),
         "bytes_to_read": .integer(plan.bytesToRead), "bytes_to_write": .integer(plan.bytesToWrite),
-        "memory": .integer(plan.memory),
+        "memory": .integer(plan.memory), "peak_memory": .integer(peak),
         "tensors": .array(plan.tensors.map(Self.json)),
       ])
   }

@@ -55,7 +55,7 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
       3    F16    [2, 4]     48  model.layers.1.w
       2    F16    [4]        24  norm
 
-      4 tensors, 168 bytes to read, 64 bytes to write, at most 80 bytes of memory a worker
+      4 tensors, 168 bytes to read, 64 bytes to write
       """
     #expect(plan.description == expected)
     #expect(try plan == Planner.plan(recipe: recipe, inputs: [math, code]))
@@ -84,15 +84,17 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         input 1  code
         input 2  base
 
-        way 1  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 0, rescale 0
-        way 2  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 1, rescale 0
+        way 1  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5,
+               normalize 0, rescale 0
+        way 2  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5,
+               normalize 1, rescale 0
 
         way  dtype  shape  reads  tensor
         1    F32    [2]       12  h.0.w
         2    F32    [2]       12  h.1.w
         1    F32    []         6  scalar
 
-        3 tensors, 30 bytes to read, 20 bytes to write, at most 32 bytes of memory a worker
+        3 tensors, 30 bytes to read, 20 bytes to write
         """)
   }
 
