@@ -56,16 +56,21 @@ extension Plan: CustomStringConvertible {
     return lines.joined(separator: "\n")
   }
 
-  /// A text in lines of at most 80 columns, broken at blanks.
+  /// A text in lines of at most 80 columns, broken behind commas, or at blanks where that is not enough.
   private static func wrapped(_ text: String, behind head: String) -> [String] {
     var lines: [String] = []
     var line = head
-    for word in text.split(separator: " ") {
-      if line.count + word.count > 80, line.count > head.count {
-        lines.append(String(line.dropLast()))
-        line = String(repeating: " ", count: head.count)
+    func place(_ width: Int) {
+      guard line.count + width > 80, line.count > head.count else { return }
+      lines.append(String(line.dropLast()))
+      line = String(repeating: " ", count: head.count)
+    }
+    for part in text.replacing(", ", with: ",\n").split(separator: "\n") {
+      place(part.count)
+      for word in part.split(separator: " ") {
+        place(word.count)
+        line += word + " "
       }
-      line += word + " "
     }
     return lines + [String(line.dropLast())]
   }
