@@ -32,10 +32,10 @@ package struct LayerStacks: Sendable {
   private static let markers: Set<Substring> = ["layers", "layer", "h", "blocks", "block", "resblocks"]
 
   /// A tensor's name in parts: `stack.index.rest`.
-  struct Layer {
-    let stack: String
-    let index: Int
-    let rest: String
+  package struct Layer {
+    package let stack: String
+    package let index: Int
+    package let rest: String
 
     /// The name that the tensor has in another layer.
     static func name(_ stack: String, _ index: Int, _ rest: String) -> String {
@@ -44,7 +44,7 @@ package struct LayerStacks: Sendable {
   }
 
   /// The parts of a name at the first marker that a number follows: experts lie inside their layer.
-  static func layer(of name: String) -> Layer? {
+  package static func layer(of name: String) -> Layer? {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     for at in parts.indices.dropLast() where markers.contains(parts[at]) {
       let digits = parts[at + 1]
