@@ -75,11 +75,11 @@ struct TensorPasses<Wide: WideElement> {
   /// The tensor's place in the plan.
   let index: Int
   private let pool: WorkerPool
-  private let shelf: ScratchShelf
+  private let shelf: Shelf<MergeScratch>
   /// Elements of a block, a whole number of rows where the method needs rows.
   private let blockElements: Int
 
-  init(executor: Executor, tensor index: Int, wholeRows: Bool, pool: WorkerPool, shelf: ScratchShelf) {
+  init(executor: Executor, tensor index: Int, wholeRows: Bool, pool: WorkerPool, shelf: Shelf<MergeScratch>) {
     let planned = executor.plan.tensors[index]
     self.executor = executor
     self.index = index
@@ -105,7 +105,7 @@ struct TensorPasses<Wide: WideElement> {
     var found = [T?](repeating: nil, count: blocks.count)
     try found.withUnsafeMutableBufferPointer { found in
       try pool.run(blocks.count) { ticket, _ in
-        found[ticket] = try shelf.withScratch { scratch in
+        found[ticket] = try shelf.lend { scratch in
           let start = (blocks.lowerBound + ticket) * blockElements
           return try executor.withBlock(
             index, start..<min(count, start + blockElements), as: Wide.self, scratch, body)
@@ -136,13 +136,17 @@ struct TensorPasses<Wide: WideElement> {
 
   /// Counts in so many bins over all elements.
   func counts(_ bins: Int, _ body: (WideBlock<Wide>, inout [Int]) throws -> Void) throws -> [Int] {
-    let tallies = TallyShelf(bins: bins)
-    _ = try map { block in try tallies.withTally { try body(block, &$0) } }
-    return tallies.total
+    let tallies = Shelf { [Int](repeating: 0, count: bins) }
+    _ = try map { block in try tallies.lend { try body(block, &$0) } }
+    var total = [Int](repeating: 0, count: bins)
+    for tally in tallies.all {
+      for bin in 0..<bins { total[bin] += tally[bin] }
+    }
+    return total
   }
 
   /// Elements of this range, which lies within the tensor, one thread alone.
   func read<T>(_ elements: Range<Int>, _ body: (WideBlock<Wide>) throws -> T) throws -> T {
-    try shelf.withScratch { try executor.withBlock(index, elements, as: Wide.self, $0, body) }
+    try shelf.lend { try executor.withBlock(index, elements, as: Wide.self, $0, body) }
   }
 }

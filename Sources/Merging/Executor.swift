@@ -24,7 +24,7 @@ package struct Executor: Sendable {
 
   /// The measurements of tensor number `tensor` of the plan: empty where its method needs none. May read the inputs
   /// several times, on all workers of the pool.
-  package func measure(tensor: Int, pool: WorkerPool, shelf: ScratchShelf) throws -> Measurements {
+  package func measure(tensor: Int, pool: WorkerPool, shelf: Shelf<MergeScratch>) throws -> Measurements {
     let planned = plan.tensors[tensor]
     guard stepwise == nil, !planned.isCopied, let method = planned.method.blockMethod, planned.unitCount > 0 else {
       return []

@@ -21,7 +21,8 @@ struct SelectTests {
     }
     let trial = MethodTrial(MethodCall(.passthrough), [count], [.f32], [numbers])
     let passes = TensorPasses<Float>(
-      executor: trial.executor, tensor: 0, wholeRows: false, pool: WorkerPool(width: 2), shelf: ScratchShelf())
+      executor: trial.executor, tensor: 0, wholeRows: false, pool: WorkerPool(width: 2), shelf: Shelf { MergeScratch() }
+    )
     let rankings = [1, 17, count / 10, count / 2, count * 9 / 10, count - 1, count].flatMap { rank in
       [true, false].map { RadixSelect<Float>.Ranking(series: 0, count: rank, largest: $0) }
     }
