@@ -59,14 +59,15 @@ struct TensorPasses<Wide: WideElement> {
   let rowLength: Int
   /// The number of inputs that are not the base.
   let models: Int
-  private let executor: Executor
-  private let index: Int
+  let executor: Executor
+  /// The tensor's place in the plan.
+  let index: Int
   private let pool: WorkerPool
-  private let shelf: ScratchShelf
+  private let shelf: Shelf<MergeScratch>
   /// Elements of a block, a whole number of rows where the method needs rows.
   private let blockElements: Int
 
-  init(executor: Executor, tensor index: Int, wholeRows: Bool, pool: WorkerPool, shelf: ScratchShelf) {
+  init(executor: Executor, tensor index: Int, wholeRows: Bool, pool: WorkerPool, shelf: Shelf<MergeScratch>) {
     let planned = executor.plan.tensors[index]
     self.executor = executor
     self.index = index
@@ -92,7 +93,7 @@ struct TensorPasses<Wide: WideElement> {
     var found = [T?](repeating: nil, count: blocks.count)
     try found.withUnsafeMutableBufferPointer { found in
       try pool.run(blocks.count) { ticket, _ in
-        found[ticket] = try shelf.withScratch { scratch in
+        found[ticket] = try shelf.lend { scratch in
           let start = (blocks.lowerBound + ticket) * blockElements
           return try executor.withBlock(
             index, start..<min(count, start + blockElements), as: Wide.self, scratch, body)
@@ -123,31 +124,17 @@ struct TensorPasses<Wide: WideElement> {
 
   /// Counts in so many bins over all elements.
   func counts(_ bins: Int, _ body: (WideBlock<Wide>, inout [Int]) throws -> Void) throws -> [Int] {
-    let tallies = TallyShelf(bins: bins)
-    _ = try map { block in try tallies.withTally { try body(block, &$0) } }
-    return tallies.total
+    let tallies = Shelf { [Int](repeating: 0, count: bins) }
+    _ = try map { block in try tallies.lend { try body(block, &$0) } }
+    var total = [Int](repeating: 0, count: bins)
+    for tally in tallies.all {
+      for bin in 0..<bins { total[bin] += tally[bin] }
+    }
+    return total
   }
 
   /// Elements of this range, which lies within the tensor, one thread alone.
   func read<T>(_ elements: Range<Int>, _ body: (WideBlock<Wide>) throws -> T) throws -> T {
-    try shelf.withScratch { try executor.withBlock(index, elements, as: Wide.self, $0, body) }
-  }
-
-  /// The same numbers, or a refusal where one is not finite.
-  func finite(_ measurements: Measurements) throws -> Measurements {
-    guard measurements.allSatisfy(\.isFinite) else { throw try notFinite() }
-    return measurements
-  }
-
-  /// Says which model has the NaN or infinity that a pass came upon; no model where all are finite but too large.
-  func notFinite() throws -> MergeError {
-    let planned = executor.plan.tensors[index]
-    let others = planned.inputs.indices.filter { $0 != planned.method.base }
-    let found = try counts(planned.inputs.count) { block, tally in
-      for (position, values) in zip(others, block.others) where !values.allSatisfy(\.isFinite) { tally[position] += 1 }
-      if let base = planned.method.base, let values = block.base, !values.allSatisfy(\.isFinite) { tally[base] += 1 }
-    }
-    let first = found.firstIndex { $0 > 0 }
-    return .notFinite(tensor: name, model: first.map { executor.plan.inputs[planned.inputs[$0].model] })
+    try shelf.lend { try executor.withBlock(index, elements, as: Wide.self, $0, body) }
   }
 }

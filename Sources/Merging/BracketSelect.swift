@@ -9,7 +9,7 @@ struct BracketSelect<Wide: WideElement> {
   private typealias Search = RadixSelect<Wide>.Search
 
   /// Smaller tensors are as quickly counted; of larger ones too much would be collected.
-  private static var counts: ClosedRange<Int> { 1 << 18...1 << 26 }
+  static var counts: ClosedRange<Int> { 1 << 18...1 << 26 }
   private static var stretches: Int { 16 }
   private static var stretchElements: Int { 4096 }
 
@@ -108,11 +108,19 @@ struct BracketSelect<Wide: WideElement> {
             find.keys.append(contentsOf: keys[..<count])
             find.isOverfull = find.keys.count > max(chunk, block.count / 4)
           }
+          // What is kept until all blocks are done has no room to spare.
+          find.keys = find.isOverfull ? [] : trimmed(find.keys)
           finds[index] = find
         }
       }
     }
     return finds
+  }
+
+  private static func trimmed(_ words: [UInt32]) -> [UInt32] {
+    [UInt32](unsafeUninitializedCapacity: words.count) { memory, initialized in
+      initialized = memory.initialize(fromContentsOf: words)
+    }
   }
 
   /// The cut, where it lies in the bracket.

@@ -10,18 +10,25 @@ package struct Executor: Sendable {
   private let source: any TensorSource
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
+  private let isProved: Bool
 
-  package init(plan: Plan, source: any TensorSource) {
+  /// - Parameter isProved: this plan has run before on these inputs and refused nothing, so that NaN and infinity need
+  ///   not be looked for again.
+  package init(plan: Plan, source: any TensorSource, isProved: Bool = false) {
     self.plan = plan
     self.source = source
-    stepwise = plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source) : nil
+    self.isProved = isProved
+    stepwise =
+      plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source, isProved: isProved) : nil
   }
 
   /// The measurements of tensor number `tensor` of the plan: empty where its method needs none. May read the inputs
   /// several times, on all workers of the pool.
-  package func measure(tensor: Int, pool: WorkerPool, shelf: ScratchShelf) throws -> Measurements {
+  package func measure(tensor: Int, pool: WorkerPool, shelf: Shelf<MergeScratch>) throws -> Measurements {
     let planned = plan.tensors[tensor]
-    guard stepwise == nil, let method = planned.method.blockMethod, planned.unitCount > 0 else { return [] }
+    guard stepwise == nil, !planned.isCopied, let method = planned.method.blockMethod, planned.unitCount > 0 else {
+      return []
+    }
     if planned.isWide {
       return try method.measure(
         TensorPasses<Double>(
@@ -35,7 +42,8 @@ package struct Executor: Sendable {
   ///
   /// `elements` counts units (`PlannedTensor.unitCount`: bytes where the dtype is smaller than a byte) and lies within
   /// the tensor; `target` holds exactly their bytes. The bytes do not depend on how a tensor is cut into ranges.
-  /// Throws `MergeError.contentMismatch` where copied inputs differ, and what the source throws.
+  /// Throws `MergeError.contentMismatch` where copied inputs differ, `notFinite` and `outOfRange` where NaN or infinity
+  /// is read or comes out and the recipe does not allow it, and what the source throws.
   package func produce(
     tensor: Int, elements: Range<Int>, measurements: Measurements, into target: UnsafeMutableRawBufferPointer,
     scratch: MergeScratch
@@ -44,28 +52,34 @@ package struct Executor: Sendable {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= planned.unitCount, "elements outside the tensor")
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
-    let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
-    if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
-    if let stepwise { return try stepwise.produce(tensor: tensor, elements: elements, into: target) }
-    guard let method = planned.method.blockMethod else { preconditionFailure("\(planned.method.name) is no method") }
-    if planned.isWide {
-      try combine(block, method, as: Double.self, measurements, into: target, scratch)
+    let block = reader(planned, elements)
+    if planned.isCopied { return try Copy.combine(block, into: target, scratch: scratch) }
+    if let stepwise {
+      try stepwise.produce(tensor: tensor, elements: elements, into: target)
+    } else if planned.isWide {
+      try combine(block, as: Double.self, measurements, into: target, scratch)
     } else {
-      try combine(block, method, as: Float.self, measurements, into: target, scratch)
+      try combine(block, as: Float.self, measurements, into: target, scratch)
     }
+    try block.checkResult(UnsafeRawBufferPointer(target), scratch: scratch)
+  }
+
+  private func reader(_ tensor: PlannedTensor, _ elements: Range<Int>) -> BlockReader {
+    BlockReader(
+      plan: plan, tensor: tensor, elements: elements, source: source,
+      refusesNonfinite: !isProved && !tensor.allowsNonfinite)
   }
 
   private func combine<Wide: WideElement>(
-    _ reader: BlockReader, _ method: any BlockMethod, as type: Wide.Type, _ measurements: Measurements,
+    _ block: BlockReader, as type: Wide.Type, _ measurements: Measurements,
     into target: UnsafeMutableRawBufferPointer, _ scratch: MergeScratch
   ) throws {
-    let planned = reader.tensor
-    let (range, length, width) = (reader.elements, max(1, planned.rowLength), planned.unitBytes)
+    let planned = block.tensor
+    guard let method = planned.method.blockMethod else { preconditionFailure("\(planned.method.name) is no method") }
+    let (range, length, width) = (block.elements, max(1, planned.rowLength), planned.unitBytes)
     let rows = method.needsRows ? length : 1
     let whole = range.lowerBound / rows * rows..<(range.upperBound + rows - 1) / rows * rows
-    let stored: [WideBlock<Wide>.Stored] = try BlockReader(
-      plan: plan, tensor: planned, elements: whole, source: source
-    ).readAll(scratch)
+    let stored: [WideBlock<Wide>.Stored] = try reader(planned, whole).readAll(scratch)
     let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
     // What is read at once goes through in portions that fit the caches with all their wide numbers.
     let portion = max(1, Self.portionElements / rows) * rows
@@ -93,20 +107,19 @@ package struct Executor: Sendable {
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let stored: [WideBlock<Wide>.Stored] = try BlockReader(
-      plan: plan, tensor: planned, elements: elements, source: source
-    ).readAll(scratch)
+    let stored: [WideBlock<Wide>.Stored] = try reader(planned, elements).readAll(scratch)
     let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
     return try body(WideBlock(elements, of: planned, stored, draws: draws, scratch: scratch))
   }
 }
 
-/// Reads one block of a tensor from its inputs.
+/// Reads one block of a tensor from its inputs, and refuses NaN and infinity there.
 struct BlockReader {
   let plan: Plan
   let tensor: PlannedTensor
   let elements: Range<Int>
   let source: any TensorSource
+  let refusesNonfinite: Bool
 
   /// Reads the block of the input at `place` of the tensor's inputs into `buffer`.
   func read(_ place: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
@@ -126,6 +139,7 @@ struct BlockReader {
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
     let input = tensor.inputs[position]
     try source.read(input: input.model, tensor: input.tensor, bytes: byteRange(position), into: target)
+    try checkInput(position, UnsafeRawBufferPointer(target))
   }
 
   private func byteRange(_ position: Int) -> Range<Int> {

@@ -32,10 +32,10 @@ package struct LayerStacks: Sendable {
   private static let markers: Set<Substring> = ["layers", "layer", "h", "blocks", "block", "resblocks"]
 
   /// A tensor's name in parts: `stack.index.rest`.
-  struct Layer {
-    let stack: String
-    let index: Int
-    let rest: String
+  package struct Layer {
+    package let stack: String
+    package let index: Int
+    package let rest: String
 
     /// The name that the tensor has in another layer.
     static func name(_ stack: String, _ index: Int, _ rest: String) -> String {
@@ -44,7 +44,7 @@ package struct LayerStacks: Sendable {
   }
 
   /// The parts of a name at the first marker that a number follows: experts lie inside their layer.
-  static func layer(of name: String) -> Layer? {
+  package static func layer(of name: String) -> Layer? {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     for at in parts.indices.dropLast() where markers.contains(parts[at]) {
       let digits = parts[at + 1]
@@ -65,5 +65,22 @@ package struct LayerStacks: Sendable {
       ["wte", "wpe", "ln_pre", "pre_layrnorm", "pre_layernorm", "project_in"].contains(part)
         || TensorPlace(name: String(part), position: 0).matches("embed")
     }
+  }
+}
+
+extension Plan {
+  /// By stack, for each layer of the fused model the layer that it comes from: in this input where it is read, else in
+  /// the first that is.
+  package func layerOrigins(in input: Int) -> [String: [Int]] {
+    var origins: [String: [Int]] = [:]
+    for tensor in tensors {
+      guard let layer = LayerStacks.layer(of: tensor.name) else { continue }
+      let source = tensor.inputs.first { $0.model == input } ?? tensor.inputs[0]
+      guard let origin = LayerStacks.layer(of: source.tensor) else { continue }
+      origins[layer.stack, default: []] += Array(
+        repeating: 0, count: max(0, layer.index + 1 - (origins[layer.stack]?.count ?? 0)))
+      origins[layer.stack]?[layer.index] = origin.index
+    }
+    return origins
   }
 }

@@ -26,12 +26,18 @@ package enum MergeError: Error, Equatable {
   case dtypeMismatch(tensor: String, first: String, firstDType: DType, second: String, secondDType: DType)
   case shapeTooLarge(tensor: String, shape: Shape, dtype: DType)
   case missingParameter(String, model: String?, tensor: String)
+  case parameterRange(String, value: Double, tensor: String, expected: String)
   case weightsSumToZero(tensor: String, weights: [Double])
+  case keepProbability(tensor: String, density: Double, epsilon: Double)
 
   // Looking at whole tensors before blocks are made.
-  case notFinite(tensor: String, model: String?)
+  /// `measuredBy` is the method, where the recipe allows what is not finite but the method cannot.
+  case notFinite(tensor: String, model: String, element: Int, value: String, measuredBy: String?)
+  case tooLarge(tensor: String)
   case cancellingDirections(tensor: String)
-  case keepProbability(tensor: String, density: Double, epsilon: Double)
+
+  // Running.
+  case outOfRange(tensor: String, element: Int, value: String, dtype: DType)
 
   // Planning where digests are known, else running.
   case contentMismatch(tensor: String, first: String, second: String, dtype: DType)
@@ -91,6 +97,7 @@ extension MergeError: CustomStringConvertible {
       "tensor '\(tensor)' appears twice in model '\(model)'"
     case .missingTensor(let tensor, let lacking, let having):
       "tensor '\(tensor)' is in model '\(having)' but not in model '\(lacking)'"
+        + (TiedHeads.isHead(tensor) ? ", nor an embedding there that is known to serve as it" : "")
     case .shapeMismatch(let tensor, let first, let firstShape, let second, let secondShape):
       "tensor '\(tensor)' has shape \(firstShape) in model '\(first)' but \(secondShape) in model '\(second)'"
     case .dtypeMismatch(let tensor, let first, let firstDType, let second, let secondDType):
@@ -100,11 +107,20 @@ extension MergeError: CustomStringConvertible {
       "tensor '\(tensor)' of shape \(shape) and dtype \(dtype.rawValue) has no size in whole bytes below 2^63"
     case .missingParameter(let name, let model, let tensor):
       "missing required parameter '\(name)'\(model.map { " of model '\($0)'" } ?? "") for tensor '\(tensor)'"
+    case .parameterRange(let name, let value, let tensor, let expected):
+      "parameter '\(name)' of tensor '\(tensor)': expected \(expected), found \(value.inPlans)"
     case .weightsSumToZero(let tensor, let weights):
-      "the weights \(weights) of tensor '\(tensor)' sum to zero (or beyond f32) and cannot be normalized"
-    case .notFinite(let tensor, let model):
-      model.map { "tensor '\(tensor)' holds NaN or infinite elements in model '\($0)', expected finite numbers" }
-        ?? "tensor '\(tensor)' holds numbers too large for the differences and sums that its method needs"
+      "the weights \(weights.map(\.inPlans).joined(separator: ", ")) of tensor '\(tensor)' sum to zero (or beyond f32) "
+        + "and cannot be normalized; change one, or turn the normalization off"
+    case .notFinite(let tensor, let model, let element, let value, let method):
+      "tensor '\(tensor)' of model '\(model)' has \(value) at element \(element), expected finite numbers; "
+        + (method.map { "method \($0) measures whole tensors and takes no others" }
+          ?? "to let them through set stemma: {allow_nonfinite: true} in the recipe")
+    case .tooLarge(let tensor):
+      "tensor '\(tensor)' holds numbers too large for the differences and sums that its method needs"
+    case .outOfRange(let tensor, let element, let value, let dtype):
+      "element \(element) of tensor '\(tensor)' comes out of finite numbers as \(value) in \(dtype.rawValue); name a "
+        + "wider out_dtype, or set stemma: {allow_nonfinite: true} in the recipe to keep it"
     case .cancellingDirections(let tensor):
       "the weighted directions of tensor '\(tensor)' cancel, so that more than two models have no spherical mean; "
         + "change a weight"

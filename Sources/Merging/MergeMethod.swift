@@ -59,7 +59,7 @@ package enum MergeMethod: String, CaseIterable, Sendable {
     case .passthrough, .slerp, .nearswap, .arceeFusion: 1...1
     case .nuslerp: 2...2
     case .modelStock: 2...Int.max
-    case .linear, .karcher, .copy, .multislerp, .sce, .ram, .ramPlus: 1...Int.max
+    case .linear, .karcher, .copy, .multislerp: 1...Int.max
     default: 0...Int.max
     }
   }

@@ -18,7 +18,7 @@ struct ModuleReader {
       throw YAML.wrongType("modules", "a mapping from names to slices or models", entry.value)
     }
     var modules: [Recipe.Module] = []
-    for (key, node) in mapping {
+    for (key, node) in try YAML.merged(mapping) {
       let name = try YAML.text(key, "a name in modules")
       let place = "module '\(name)'"
       let fields = try YAML.entries(of: node, name: place, known: ["slices", "models", "parameters"])
@@ -82,6 +82,9 @@ struct ModuleReader {
           sources: try sources(entry.value, place: place), base: base ?? self.base,
           parameters: try ParameterReader(method: method, model: nil).read(fields["parameters"])))
     }
+    if slices.allSatisfy({ $0.sources[0].layers?.isEmpty ?? false }) {
+      throw .misfit(place: "slices", expected: "at least one layer", found: "none", line: node.mark?.line)
+    }
     return slices
   }
 
@@ -120,8 +123,8 @@ struct ModuleReader {
 
   private func range(_ node: Node) throws(MergeError) -> Range<Int> {
     guard case .sequence(let list) = node, list.count == 2, let first = list[0].int, let end = list[1].int,
-      0 <= first, first < end, end <= 1_000_000
-    else { throw YAML.wrongType("layer_range", "two layers [first, end) with 0 <= first < end", node) }
+      0 <= first, first <= end, end <= 1_000_000
+    else { throw YAML.wrongType("layer_range", "two layers [first, end) with 0 <= first <= end", node) }
     return first..<end
   }
 }

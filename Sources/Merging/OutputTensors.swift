@@ -117,8 +117,8 @@ struct OutputTensors {
     _ given: [Set<String>], _ slice: Recipe.Slice, name: (String, Int) -> String, place: (String) -> TensorPlace
   ) throws(MergeError) -> [OutputTensor] {
     var keys = given
-    let ties = tiedHeads(given, slice)
-    for index in ties.keys { keys[index].insert(Self.head) }
+    let ties = TiedHeads.stored(given, all: slice.sources.map { models[$0.reference] ?? [] })
+    for index in keys.indices { keys[index].formUnion(ties[index].keys) }
     for index in keys.indices.dropFirst() {
       if let lacking = keys[0].subtracting(keys[index]).min() {
         throw .missingTensor(
@@ -133,23 +133,8 @@ struct OutputTensors {
       let names = slice.sources.indices.map { name(key, $0) }
       return OutputTensor(
         place: place(key), module: module, slice: slice, names: names,
-        stored: names.enumerated().map { key == Self.head ? ties[$0] ?? $1 : $1 })
+        stored: names.enumerated().map { ties[$0][key] ?? $1 })
     }
-  }
-
-  private static let head = "lm_head.weight"
-  private static let embeddings = [
-    "model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "transformer.wte.weight", "shared.weight",
-  ]
-
-  /// By source, the embedding that serves as the head where others have a head of their own.
-  private func tiedHeads(_ keys: [Set<String>], _ slice: Recipe.Slice) -> [Int: String] {
-    guard keys.contains(where: { $0.contains(Self.head) }) else { return [:] }
-    var ties: [Int: String] = [:]
-    for (index, source) in slice.sources.enumerated() where !keys[index].contains(Self.head) {
-      ties[index] = Self.embeddings.first { models[source.reference]?.contains($0) ?? false }
-    }
-    return ties
   }
 }
 

@@ -1,3 +1,5 @@
+internal import Tensors
+
 /// Finds the parameters of one tensor.
 ///
 /// The source's own value holds, else the slice's, the module's, the recipe's, the method's. Filters of a parameter
@@ -5,6 +7,8 @@
 struct ParameterLookup {
   let recipe: Recipe
   let output: OutputTensor
+  /// The type that mergekit's arithmetic rounds to; nil in exact arithmetic.
+  let working: DType?
 
   /// The place of the base among a slice's sources; nil for methods without one.
   static func base(of method: MergeMethod, in slice: Recipe.Slice) -> Int? {
@@ -18,11 +22,13 @@ struct ParameterLookup {
     let base = Self.base(of: method, in: output.slice)
     let others = output.slice.sources.indices.filter { $0 != base }
     var perInput: [String: [Double]] = [:]
-    var settings: [String: Double] = [:]
+    var settings: [String: Double] = recipe.settings.allowsNonfinite ? ["allow_nonfinite": 1] : [:]
+    // Alone, a base is the result as it is.
+    if others.isEmpty { return MethodCall(.passthrough, settings: settings) }
     for rule in method.parameters where rule.name != "int8_mask" {
       if rule.perModel {
         let values = try values(of: rule, others)
-        if !values.isEmpty || others.isEmpty { perInput[rule.name] = values }
+        if !values.isEmpty { perInput[rule.name] = values }
       } else if let value = shared(rule.name, output.place) {
         settings[rule.name] = value
       } else if case .value(let value) = rule.fallback {
@@ -31,15 +37,13 @@ struct ParameterLookup {
         throw .missingParameter(rule.name, model: nil, tensor: output.place.name)
       }
     }
-    if method == .linear, settings["normalize"] == 1, let weights = perInput["weight"] {
-      let sum = Linear.sum(weights, as: Float.self)
-      if sum == 0 || !sum.isFinite { throw .weightsSumToZero(tensor: output.place.name, weights: weights) }
-    }
     if method.prunesAtRandom {
       if let seed = recipe.settings.seed { settings["seed"] = Double(seed) }
       if let rescales = recipe.settings.rescalesByPaper { settings["rescale_paper"] = rescales ? 1 : 0 }
     }
-    return MethodCall(method, base: base, perInput: perInput, settings: settings)
+    let call = MethodCall(method, base: base, perInput: perInput, settings: settings)
+    try call.check(tensor: output.place.name, working: working)
+    return call
   }
 
   /// One value for each of these sources; none where the parameter may be absent and is.

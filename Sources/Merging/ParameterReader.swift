@@ -12,7 +12,7 @@ struct ParameterReader {
       throw YAML.wrongType("parameters", "a mapping", entry.value)
     }
     var values: [String: ParameterValue] = [:]
-    for (key, node) in mapping {
+    for (key, node) in try YAML.merged(mapping) {
       let name = try YAML.text(key, "a key of parameters")
       let rule = try rule(for: name, line: key.mark?.line)
       values[name] = try value(node, rule)
@@ -49,7 +49,8 @@ struct ParameterReader {
     let fields = try YAML.entries(of: node, name: place, known: ["filter", "value"])
     guard let value = fields["value"]?.value else { throw .missingKey("value", place: place, line: node.mark?.line) }
     var filter: String?
-    if let entry = fields["filter"] { filter = try YAML.text(entry.value, "filter") }
+    // An empty filter fits every name, as none does.
+    if let entry = fields["filter"], entry.value.string != "" { filter = try YAML.text(entry.value, "filter") }
     if case .sequence = value { return .init(filter: filter, value: try gradient(value, rule)) }
     return .init(filter: filter, value: try plain(value, rule))
   }
@@ -63,7 +64,7 @@ struct ParameterReader {
       return .gradient(values)
     case .flag:
       var values: [Bool] = []
-      for element in list { values.append(try flag(element, rule)) }
+      for element in list { values.append(try YAML.flag(element, rule.name)) }
       return .steps(values)
     }
   }
@@ -71,29 +72,21 @@ struct ParameterReader {
   private func plain(_ node: Node, _ rule: MergeMethod.ParameterRule) throws(MergeError) -> ParameterValue {
     switch rule.kind {
     case .number: .number(try number(node, rule))
-    case .flag: .flag(try flag(node, rule))
+    case .flag: .flag(try YAML.flag(node, rule.name))
     }
   }
 
   /// A decimal number that f32 holds without overflow, quoted or not: `0.5`, `-1`, `1e-5`. Not `0x1`, `010`, `1_000`,
-  /// `.nan`: YAML readers disagree about some of them, and the others are no weights.
+  /// `.nan`: YAML readers disagree about some of them, and the others are no weights. Truth values are 1 and 0.
   private func number(_ node: Node, _ rule: MergeMethod.ParameterRule) throws(MergeError) -> Double {
     guard case .scalar(let scalar) = node else { throw YAML.wrongType(rule.name, "a number", node) }
+    if node.tag == Tag(.bool), let value = node.bool { return value ? 1 : 0 }
     let text = scalar.string
     let digits = Array(text.utf8.drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") })
     let isDecimal = digits.allSatisfy { (48...57).contains($0) || "+-.eE".utf8.contains($0) }
     let isOctal = digits.count > 1 && digits[0] == 48 && (48...57).contains(digits[1])
     guard isDecimal, !isOctal, let value = Double(text), value.isFinite, Float(value).isFinite else {
       throw YAML.wrongType(rule.name, "a finite number", node)
-    }
-    return value
-  }
-
-  private func flag(_ node: Node, _ rule: MergeMethod.ParameterRule) throws(MergeError) -> Bool {
-    // mergekit takes numbers too.
-    if node.tag == Tag(.int), let number = node.int, (0...1).contains(number) { return number == 1 }
-    guard node.tag == Tag(.bool), let value = node.bool else {
-      throw YAML.wrongType(rule.name, "true or false", node)
     }
     return value
   }

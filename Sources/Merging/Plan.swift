@@ -28,7 +28,7 @@ package struct Plan: Sendable, Equatable {
   /// Every arithmetic there is.
   package static let arithmetics = [exact1, mergekit015]
 
-  /// Bytes of all input tensors that will be read.
+  /// Bytes of all input tensors that will be read, measuring passes included.
   package var bytesToRead: Int { tensors.reduce(0) { $0 + $1.bytesToRead } }
 
   /// Bytes of all tensors that will be produced.
@@ -89,8 +89,8 @@ package struct PlannedTensor: Sendable, Equatable {
   /// Bytes of one unit of output, at least 1.
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
-  /// Bytes of the inputs of this tensor.
-  package var bytesToRead: Int { inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
+  /// Bytes of the inputs of this tensor, each as often as it is read.
+  package var bytesToRead: Int { passes * inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }
@@ -100,7 +100,7 @@ package struct PlannedTensor: Sendable, Equatable {
 
   /// Bytes of buffers while this tensor is made, of one worker; of all of them in mergekit's arithmetic.
   package var memory: Int {
-    if workingDType != nil { return unitCount * 4 * (2 * inputs.count + 4) }
+    if workingDType != nil, !isCopied { return unitCount * 4 * (2 * inputs.count + 4) }
     return blockMemory(elements: min(PlannedTensor.blockElements, unitCount))
   }
 
@@ -110,8 +110,8 @@ package struct PlannedTensor: Sendable, Equatable {
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4
     let stored = inputs.map { max(1, $0.dtype.bits / 8) }.max() ?? 0
+    if isCopied { return elements * (unitBytes + (inputs.count > 1 ? stored : 0)) }
     switch method.name {
-    case .copy: return elements * (unitBytes + (inputs.count > 1 ? stored : 0))
     case .linear: return elements * (unitBytes + wide + stored)
     case .taskArithmetic: return elements * (unitBytes + 2 * wide + 2 * stored)
     default: return elements * (unitBytes + (inputs.count + 1) * wide + stored)

@@ -9,7 +9,7 @@ extension Double {
 }
 
 extension MethodCall {
-  /// The method and its parameters on one line, e.g. `linear, weight 0.5 0.5, normalize 1`.
+  /// The method and its parameters, e.g. `linear of 0 1, weight 0.5 0.5, normalize 1`.
   fileprivate func text(inputs: [PlannedInput]) -> String {
     let others = inputs.enumerated().filter { $0.offset != base }.map { "\($0.element.model)" }
     var parts = ["\(name.rawValue) of \(others.joined(separator: " "))"]
@@ -35,7 +35,7 @@ extension Plan: CustomStringConvertible {
     for tensor in tensors {
       let text = tensor.method.text(inputs: tensor.inputs)
       let way = ways[text] ?? ways.count + 1
-      if ways.updateValue(way, forKey: text) == nil { lines.append("way \(way)  \(text)") }
+      if ways.updateValue(way, forKey: text) == nil { lines += Self.wrapped(text, behind: "way \(way)  ") }
       rows.append([
         "\(way)", tensor.dtype.rawValue, tensor.shape.description, "\(tensor.bytesToRead)", tensor.name,
       ])
@@ -51,9 +51,27 @@ extension Plan: CustomStringConvertible {
       lines.append(line)
     }
     lines.append("")
-    lines.append(
-      "\(tensors.count) tensors, \(bytesToRead) bytes to read, \(bytesToWrite) bytes to write, "
-        + "at most \(memory) bytes of memory a worker")
+    let plural = tensors.count == 1 ? "" : "s"
+    lines.append("\(tensors.count) tensor\(plural), \(bytesToRead) bytes to read, \(bytesToWrite) bytes to write")
     return lines.joined(separator: "\n")
+  }
+
+  /// A text in lines of at most 80 columns, broken behind commas, or at blanks where that is not enough.
+  private static func wrapped(_ text: String, behind head: String) -> [String] {
+    var lines: [String] = []
+    var line = head
+    func place(_ width: Int) {
+      guard line.count + width > 80, line.count > head.count else { return }
+      lines.append(String(line.dropLast()))
+      line = String(repeating: " ", count: head.count)
+    }
+    for part in text.replacing(", ", with: ",\n").split(separator: "\n") {
+      place(part.count)
+      for word in part.split(separator: " ") {
+        place(word.count)
+        line += word + " "
+      }
+    }
+    return lines + [String(line.dropLast())]
   }
 }

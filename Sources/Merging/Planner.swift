@@ -89,17 +89,19 @@ package struct Planner {
     }
     guard first.dtype.isMergeable else { return try copy(stored, indices, as: place.name) }
     let working = recipe.dtype ?? Self.wider(of: stored.map(\.dtype))
-    let isWidened = isStepwise && StepMethod.widens(recipe.method)
+    let isWidened = isStepwise && stored.count > 1 && StepMethod.widens(recipe.method)
     let dtype = recipe.outDType ?? (isWidened ? .f32 : working)
     if isStepwise, working == .f64 {
-      throw .unsupported(feature: "float64 in mergekit's arithmetic (tensor '\(place.name)')", line: nil)
+      throw .misfit(
+        place: "mergekit's arithmetic, tensor '\(place.name)'", expected: "at most F32 (dtype: float32)",
+        found: "F64, which only the exact arithmetic computes in", line: nil)
     }
     for candidate in stored.map(\.dtype) + [dtype] where first.shape.byteCount(of: candidate) == nil {
       throw .shapeTooLarge(tensor: place.name, shape: first.shape, dtype: candidate)
     }
     return PlannedTensor(
       name: place.name, dtype: dtype, shape: first.shape,
-      method: try ParameterLookup(recipe: recipe, output: output).call(),
+      method: try ParameterLookup(recipe: recipe, output: output, working: isStepwise ? working : nil).call(),
       inputs: zip(indices, stored).map { PlannedInput(model: $0, tensor: $1.name, dtype: $1.dtype) },
       workingDType: isStepwise ? working : nil)
   }

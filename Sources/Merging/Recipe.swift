@@ -34,6 +34,8 @@ package struct Recipe: Sendable, Equatable {
     package var seed: Int?
     /// True where pruned deltas are divided by the density as the papers do; nil for the method's own rule.
     package var rescalesByPaper: Bool?
+    /// True where NaN and infinity in the inputs go through and are not refused.
+    package var allowsNonfinite = false
   }
 
   /// The YAML text, as given.

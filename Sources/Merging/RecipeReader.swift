@@ -63,7 +63,10 @@ struct RecipeReader {
   func settings() throws(MergeError) -> Recipe.Settings {
     var settings = Recipe.Settings()
     guard let entry = top["stemma"] else { return settings }
-    let fields = try YAML.entries(of: entry.value, name: "stemma", known: ["rescale", "seed"])
+    let fields = try YAML.entries(of: entry.value, name: "stemma", known: ["allow_nonfinite", "rescale", "seed"])
+    if let allow = fields["allow_nonfinite"]?.value {
+      settings.allowsNonfinite = try YAML.flag(allow, "allow_nonfinite")
+    }
     if let seed = fields["seed"]?.value {
       guard let number = seed.int, (0...0xFFFF_FFFF).contains(number) else {
         throw YAML.wrongType("seed", "a whole number from 0 to 4294967295", seed)
@@ -86,12 +89,7 @@ struct RecipeReader {
 
   /// A model's reference.
   static func reference(_ node: Node, _ key: String) throws(MergeError) -> String {
-    if case .mapping = node { throw .unsupported(feature: "a mapping as model reference", line: node.mark?.line) }
-    let name = try YAML.text(node, key)
-    if name.utf8.contains(UInt8(ascii: "+")) {
-      throw .unsupported(feature: "an adapter on a model ('\(name)')", line: node.mark?.line)
-    }
-    return name
+    try ReferenceReader.reference(node, key)
   }
 
   private static func translate(_ error: any Error) -> MergeError {
@@ -121,7 +119,7 @@ enum YAML {
   ) throws(MergeError) -> [String: Entry] {
     guard case .mapping(let mapping) = node else { throw wrongType(name, "a mapping", node) }
     var entries: [String: Entry] = [:]
-    for (key, value) in mapping {
+    for (key, value) in try merged(mapping) {
       let line = key.mark?.line
       guard case .scalar(let scalar) = key else { throw wrongType("a key of \(name)", "text", key) }
       let text = scalar.string
@@ -137,12 +135,40 @@ enum YAML {
     return entries
   }
 
+  /// A mapping's entries and those that it takes over by `<<`: of equal keys its own holds, then that of the first
+  /// mapping listed.
+  static func merged(_ mapping: Node.Mapping) throws(MergeError) -> [(key: Node, value: Node)] {
+    var entries: [(key: Node, value: Node)] = []
+    var others: [Node] = []
+    for (key, value) in mapping {
+      guard key.tag == Tag(.merge) else {
+        entries.append((key, value))
+        continue
+      }
+      if case .sequence(let list) = value { others += list } else { others.append(value) }
+    }
+    for other in others {
+      guard case .mapping(let mapping) = other else { throw wrongType("<<", "a mapping or a list of mappings", other) }
+      for entry in try merged(mapping) where !entries.contains(where: { $0.key.string == entry.key.string }) {
+        entries.append(entry)
+      }
+    }
+    return entries
+  }
+
   /// The text of a scalar that is not empty.
   static func text(_ node: Node, _ name: String) throws(MergeError) -> String {
     guard case .scalar(let scalar) = node, !scalar.string.isEmpty, !isNull(node) else {
       throw wrongType(name, "text", node)
     }
     return scalar.string
+  }
+
+  /// mergekit takes 0 and 1 too.
+  static func flag(_ node: Node, _ name: String) throws(MergeError) -> Bool {
+    if node.tag == Tag(.int), let number = node.int, (0...1).contains(number) { return number == 1 }
+    guard node.tag == Tag(.bool), let value = node.bool else { throw wrongType(name, "true or false", node) }
+    return value
   }
 
   static func isNull(_ node: Node) -> Bool { node.tag == Tag(.null) }

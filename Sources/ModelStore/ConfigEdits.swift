@@ -2,11 +2,14 @@ import JSON
 import Merging
 import Tensors
 
-/// What a recipe changes in the donor's config.json: the dtype of the weights and the number of layers.
+/// What a recipe changes in the donor's config.json: the dtype of the weights, the number and order of layers, and
+/// whether the head is the embedding.
 struct ConfigEdits {
   private let dtype: String?
-  /// By stack, the number of layers; empty where the recipe chooses none.
-  private let layers: [String: Int]
+  /// By stack, for each layer the one that it comes from; empty where the recipe chooses none.
+  private let layers: [String: [Int]]
+  /// True where the fused model has a head that is not, or not only, the donor's own: it must not be tied.
+  private let unties: Bool
 
   private static let dtypeNames: [DType: String] = [
     .bf16: "bfloat16", .f16: "float16", .f32: "float32", .f64: "float64",
@@ -20,23 +23,41 @@ struct ConfigEdits {
     var bytes: [DType: Int] = [:]
     for tensor in plan.tensors { bytes[tensor.dtype, default: 0] += tensor.bytesToWrite }
     dtype = bytes.max { ($0.value, $0.key.code) < ($1.value, $1.key.code) }.flatMap { Self.dtypeNames[$0.key] }
-    layers = recipe.choosesLayers ? LayerStacks(names: plan.tensors.map(\.name)).counts : [:]
+    let donor = recipe.base.flatMap { plan.inputs.firstIndex(of: $0) } ?? 0
+    layers = recipe.choosesLayers ? plan.layerOrigins(in: donor) : [:]
+    unties = plan.tensors.contains { tensor in
+      tensor.name.hasSuffix("lm_head.weight")
+        && !tensor.inputs.contains(where: { $0.model == donor && $0.tensor == tensor.name })
+    }
   }
 
   /// The configuration with what has changed, all else byte for byte; nil where nothing has, or where it is no JSON
-  /// object.
-  func apply(to config: [UInt8]) -> [UInt8]? {
+  /// object. Throws where a list has one entry for each layer and a layer is taken that it has none for.
+  func apply(to config: [UInt8]) throws -> [UInt8]? {
     guard let value = try? JSONValue.parse(config), value.members != nil else { return nil }
-    let edited = JSONText.replacingScalars(in: config) { path, scalar in
+    let ordered = try JSONText.replacingLists(in: config) { path, elements in
+      guard path.count == 1 || (path.count == 2 && Self.parts.contains(path[0])) else { return nil }
+      let part = path.count == 2 ? path[0] : nil
+      return try reordered(elements, key: path[path.count - 1], part: part, in: part.flatMap { value[$0] } ?? value)
+    }
+    let edited = JSONText.replacingScalars(in: ordered) { path, scalar in
       guard let key = path.last, path.count == 1 || (path.count == 2 && Self.parts.contains(path[0])) else {
         return nil
       }
       let part = path.count == 2 ? path[0] : nil
       if ["torch_dtype", "dtype"].contains(key) { return scalar.first == UInt8(ascii: "\"") ? quotedDType : nil }
+      if key == Self.tieKey { return unties ? "false" : nil }
       guard Self.countKeys.contains(key), scalar.allSatisfy({ (48...57).contains($0) }) else { return nil }
-      return layers(of: part, key: key).map(String.init)
+      return origins(of: part, key: key).map { String($0.count) }
     }
-    return edited == config ? nil : edited
+    let untied = unties && !says(Self.tieKey, in: value) ? JSONText.inserting(Self.tieKey, "false", in: edited) : edited
+    return untied == config ? nil : untied
+  }
+
+  private static let tieKey = "tie_word_embeddings"
+
+  private func says(_ key: String, in value: JSONValue) -> Bool {
+    value[key] != nil || Self.parts.contains { value[$0]?[key] != nil }
   }
 
   private static let parts: Set<String> = [
@@ -45,8 +66,28 @@ struct ConfigEdits {
 
   private var quotedDType: String? { dtype.map { "\"\($0)\"" } }
 
-  /// The layers of the stack that a part of the configuration describes; nil where that is not clear.
-  private func layers(of part: String?, key: String) -> Int? {
+  /// A list that has one entry for each layer of the donor, in the order of the fused model's layers; nil for others.
+  /// Lists of ids and names that happen to be as long are left alone.
+  private func reordered(
+    _ elements: [ArraySlice<UInt8>], key: String, part: String?, in object: JSONValue
+  ) throws -> [ArraySlice<UInt8>]? {
+    let strangers = ["token", "architectures", "languages", "labels"]
+    guard !layers.isEmpty, !strangers.contains(where: key.contains) else { return nil }
+    for countKey in Self.countKeys.sorted() where object[countKey]?.int == elements.count {
+      guard let origins = origins(of: part, key: countKey) else { continue }
+      if let beyond = origins.first(where: { $0 >= elements.count }) {
+        throw RepositoryError(
+          .invalidInput,
+          "config.json: '\(key)' has an entry for each of \(elements.count) layers, none for layer "
+            + "\(beyond) that the recipe takes", hint: "name as base_model the model that has most layers")
+      }
+      return origins.elementsEqual(elements.indices) ? nil : origins.map { elements[$0] }
+    }
+    return nil
+  }
+
+  /// Where the layers of the stack that a part of the configuration describes come from; nil where that is not clear.
+  private func origins(of part: String?, key: String) -> [Int]? {
     func senses(_ stack: String) -> String {
       let words = ["vision": ["vision", "visual", "image"], "audio": ["audio", "speech"]]
       return words.first { $0.value.contains { stack.contains($0) } }?.key ?? "text"

@@ -1,4 +1,5 @@
 package import JSON
+import Merging
 
 /// How the tensors of two models differ.
 public struct DiffReport: Sendable {
@@ -76,7 +77,7 @@ public struct DiffReport: Sendable {
   }
 }
 
-/// Where a tensor is in a network, by its name: the first number in it is the layer.
+/// Where a tensor is in a network, by its name.
 public struct TensorPlace: Sendable, Hashable {
   /// What comes before the layer's number, such as `model.layers`; empty outside of layers.
   public let stack: String
@@ -86,13 +87,12 @@ public struct TensorPlace: Sendable, Hashable {
 
   /// Reads a tensor's name.
   public init(_ name: String) {
-    var words = name.split(separator: ".")
+    let place = LayerStacks.layer(of: name)
+    stack = place?.stack ?? ""
+    layer = place?.index
+    var words = (place?.rest ?? name).split(separator: ".")
     if let last = words.last, ["weight", "bias"].contains(last), words.count > 1 { words.removeLast() }
-    let number = words.firstIndex { Int($0) != nil }
-    stack = number.map { words[..<$0].joined(separator: ".") } ?? ""
-    layer = number.flatMap { Int(words[$0]) }
-    let inside = words[(number.map { $0 + 1 } ?? 0)...]
-    let word = String(inside.last { Int($0) == nil } ?? words.first ?? "")
+    let word = String(words.last { Int($0) == nil } ?? words.first ?? "")
     let short = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     if short.contains(word) {
       kind = String(word.dropLast(5))

@@ -65,7 +65,9 @@ extension Repository {
   ) throws(RepositoryError) -> PlanReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      return try PlanReport(steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeInput })
+      return try PlanReport(
+        steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeInput },
+        workers: defaultWorkers(nil))
     }
   }
 

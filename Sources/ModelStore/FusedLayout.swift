@@ -37,7 +37,7 @@ struct FusedLayout {
     }
     if groups.count > 1 { made.append(("model.safetensors.index.json", Self.index(shards, plan: plan))) }
     var takenOver = donor.filter(Self.isTakenOver)
-    if let config, let edited = ConfigEdits(plan, recipe).apply(to: config) {
+    if let config, let edited = try ConfigEdits(plan, recipe).apply(to: config) {
       made.append(("config.json", edited))
       takenOver.removeAll { $0 == "config.json" }
     }

@@ -43,7 +43,8 @@ enum JSONText {
     return out
   }
 
-  private static func scalarEnd(_ text: [UInt8], from start: Int) -> Int {
+  /// The end of the scalar that begins here.
+  static func scalarEnd(_ text: [UInt8], from start: Int) -> Int {
     var at = start + 1
     if text[start] == UInt8(ascii: "\"") {
       while at < text.count, text[at] != UInt8(ascii: "\"") { at += text[at] == UInt8(ascii: "\\") ? 2 : 1 }

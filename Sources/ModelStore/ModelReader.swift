@@ -21,9 +21,9 @@ final class FusedModel {
   /// - Parameter measurements: for each tensor of the plan; nil measures now, on all workers of the pool.
   init(plan: Plan, source: any TensorSource, measurements: [Measurements]?, pool: WorkerPool) throws {
     self.plan = plan
-    let executor = Executor(plan: plan, source: source)
+    let executor = Executor(plan: plan, source: source, isProved: measurements != nil)
     self.executor = executor
-    let shelf = ScratchShelf()
+    let shelf = Shelf { MergeScratch() }
     self.measurements =
       try measurements ?? plan.tensors.indices.map { try executor.measure(tensor: $0, pool: pool, shelf: shelf) }
     indices = Dictionary(plan.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -67,12 +67,7 @@ final class ModelReader {
 
   /// Finds where a tensor's bytes come from. Throws `corrupt` where they are not as many as the manifest says.
   func open(_ tensor: Manifest.TensorEntry) throws -> TensorBytes {
-    if let reader = try repository.openObject(tensor.digest) {
-      guard reader.size == tensor.bytes else {
-        throw RepositoryError(.corrupt, "\(tensor.name): \(tensor.bytes) bytes expected, \(reader.size) stored")
-      }
-      return .frame(reader)
-    }
+    if let reader = try repository.openObject(tensor.digest, size: tensor.bytes, tensor.name) { return .frame(reader) }
     let fused = try self.fused ?? repository.fusedModel(model, depth: depth)
     self.fused = fused
     guard let fused, let index = fused.index(of: tensor.name) else {
@@ -123,6 +118,21 @@ struct StoreTensorSource: TensorSource, @unchecked Sendable {
 }
 
 extension Repository {
+  /// Opens a stored object; nil where it is in no pack, `corrupt` where it has not this size.
+  func openObject(_ digest: Digest, size: Int, _ label: String) throws -> ObjectReader? {
+    let object = try openObject(digest)
+    if let object, object.size != size {
+      throw RepositoryError(.corrupt, "\(label): \(size) bytes expected, \(object.size) stored")
+    }
+    return object
+  }
+
+  /// The same; `corrupt` where it is in no pack too.
+  func requireObject(_ digest: Digest, size: Int, _ label: String) throws -> ObjectReader {
+    if let object = try openObject(digest, size: size, label) { return object }
+    throw RepositoryError(.corrupt, "\(label): object \(digest.short) is in no pack", hint: "run: stemma verify")
+  }
+
   /// The recorded plan of a merged model, ready to run; nil where the model was not merged.
   func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
     for row in try lineage.derivations(of: model) where row.kind == .merge {

@@ -67,12 +67,7 @@ extension Repository {
     var items: [ExportItem] = []
     for (index, file) in files.enumerated() {
       func stored(_ digest: Digest, _ offset: Int, _ size: Int, _ label: String) throws {
-        guard let object = try openObject(digest) else {
-          throw RepositoryError(.corrupt, "\(label): object \(digest.short) is in no pack", hint: "run: stemma verify")
-        }
-        guard object.size == size else {
-          throw RepositoryError(.corrupt, "\(label): \(size) bytes expected, \(object.size) stored")
-        }
+        let object = try requireObject(digest, size: size, label)
         items.append(
           ExportItem(
             file: index, offset: offset, size: size, digest: digest, label: label, bytes: .frame(object)))

@@ -11,7 +11,7 @@ extension Repository {
     recipe text: String, relativeTo directory: String, options: MergeOptions = MergeOptions()
   ) throws(RepositoryError) -> PlanReport {
     try door {
-      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options))
+      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options), workers: pool.width)
     }
   }
 
@@ -101,13 +101,13 @@ extension Repository {
     let plan = try Planner.plan(
       recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) }, options)
     let source = try StoreTensorSource(models: readers, spaces: spaces)
-    let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
     let donor = readers[donorIndex].manifest
     let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
       plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
       config: try config.map { try readObject($0.digest) }, writesCard: options.writesCard)
+    let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
     let manifest = run.manifest(donor: donor)
@@ -176,8 +176,8 @@ extension Plan {
 
 extension PlanReport {
   /// One plan, or those of all steps one after the other.
-  init(steps: [(recipe: Recipe, plan: Plan)]) {
-    let reports = steps.map { PlanReport($0.plan) }
+  init(steps: [(recipe: Recipe, plan: Plan)], workers: Int) {
+    let reports = steps.map { PlanReport($0.plan, workers: workers) }
     if reports.count == 1 {
       self = reports[0]
     } else {
@@ -191,13 +191,14 @@ extension PlanReport {
     }
   }
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, workers: Int) {
+    let peak = plan.peakMemory(workers: workers)
     self.init(
-      text: plan.description,
+      text: plan.description + "\nat most about \((peak + 999_999) / 1_000_000) MB of memory",
       json: [
         "arithmetic": .string(plan.arithmetic), "inputs": .array(plan.inputs.map { .string($0) }),
         "bytes_to_read": .integer(plan.bytesToRead), "bytes_to_write": .integer(plan.bytesToWrite),
-        "memory": .integer(plan.memory),
+        "memory": .integer(plan.memory), "peak_memory": .integer(peak),
         "tensors": .array(plan.tensors.map(Self.json)),
       ])
   }

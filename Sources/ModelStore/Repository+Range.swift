@@ -191,11 +191,7 @@ private struct PartRange {
   private mutating func add(
     _ digest: Digest, _ offset: Int, _ size: Int, _ label: String, in repository: Repository
   ) throws {
-    guard let object = try repository.openObject(digest), object.size == size else {
-      throw RepositoryError(
-        .corrupt, "\(label): object \(digest.short) of \(size) bytes expected, not found in packs",
-        hint: "run: stemma verify")
-    }
+    let object = try repository.requireObject(digest, size: size, label)
     segments.append(Segment(place: offset..<offset + size, unit: 1, source: .tensor(.frame(object))))
   }
 

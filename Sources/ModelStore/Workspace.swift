@@ -1,6 +1,6 @@
 import Codecs
 import Merging
-import Synchronization
+import Tensors
 
 /// Buffers and codec contexts of one worker, reused from block to block.
 final class Workspace {
@@ -21,19 +21,12 @@ final class Workspace {
   }
 }
 
-/// Workspaces that are free; one is made where none is.
-final class WorkspaceShelf: Sendable {
-  private struct Free: @unchecked Sendable { var spaces: [Workspace] = [] }
-  /// A workspace on its way in or out: one thread has it at a time.
-  private struct Loan: @unchecked Sendable { let space: Workspace? }
-  private let free = Mutex(Free())
+/// A workspace for each worker.
+typealias WorkspaceShelf = Shelf<Workspace>
+
+extension Shelf<Workspace> {
+  convenience init() { self.init { Workspace() } }
 
   /// Lends a workspace for the length of `body`.
-  func withWorkspace<T>(_ body: (Workspace) throws -> T) rethrows -> T {
-    let found = free.withLock { Loan(space: $0.spaces.popLast()) }.space
-    let space = found ?? Workspace()
-    let loan = Loan(space: space)
-    defer { free.withLock { $0.spaces.append(loan.space!) } }
-    return try body(space)
-  }
+  func withWorkspace<T>(_ body: (Workspace) throws -> T) rethrows -> T { try lend { try body($0) } }
 }

@@ -121,36 +121,6 @@ private func trial(_ call: MethodCall, _ shape: [Int], _ numbers: [[Double]], _ 
     #expect(try trial(middle, [8], [base, x]).found() == [0, 0, 1, -1, 0, 1, -1, 0])
   }
 
-  @Test("NaN and infinity are refused with the tensor and the model, where whole tensors are looked at")
-  func notFinite() throws {
-    for (name, models) in methods where ![.nearswap, .passthrough, .ram, .ramPlus].contains(name) {
-      let count = models + (name.baseUse == .ordinary ? 0 : 1)
-      for bad in [Double.nan, .infinity, -.infinity] {
-        for culprit in 0..<count {
-          var numbers = (0..<count).map { model in (0..<30).map { Double($0 * (model + 1) % 7) } }
-          numbers[culprit][17] = bad
-          let model = culprit == 0 && name.baseUse != .ordinary ? "base" : "m\(culprit)"
-          #expect(throws: MergeError.notFinite(tensor: MethodTrial.name, model: model), "\(name) \(bad)") {
-            try trial(call(name, models), [5, 6], numbers).found()
-          }
-        }
-      }
-    }
-  }
-
-  @Test("probabilities that DELLA cannot keep, and weights that cannot be normalized, are refused")
-  func refusals() throws {
-    let numbers = [[Double]](repeating: [1, 2, 3], count: 3)
-    let della = call(.della, 2, density: 0.05)
-    #expect(throws: MergeError.keepProbability(tensor: MethodTrial.name, density: 0.05, epsilon: 0.1)) {
-      try trial(della, [3], numbers).found()
-    }
-    let slerp = MethodCall(.multislerp, base: 0, perInput: ["weight": [1, -1]], settings: settings)
-    #expect(throws: MergeError.weightsSumToZero(tensor: MethodTrial.name, weights: [1, -1])) {
-      try trial(slerp, [3], numbers).found()
-    }
-  }
-
   @Test("a random method keeps about its share, with another seed of other elements")
   func shares() throws {
     let count = 20_000

@@ -124,6 +124,7 @@ private let outputs = [("bfloat16", DType.bf16), ("float16", .f16), ("float32", 
         \(entries.joined(separator: "\n"))
         parameters: {normalize: \(normalize)}
         out_dtype: \(name)
+        stemma: {allow_nonfinite: true}
         """
       try check(trial, recipe, out, block: 1000, seed) { index in
         let x = trial.numbers(index)
@@ -152,6 +153,7 @@ private let outputs = [("bfloat16", DType.bf16), ("float16", .f16), ("float32", 
         \(listed ? "  - {model: c, parameters: {weight: \(weights[1])}}" : "")
         parameters: {normalize: \(normalize), lambda: \(lambda)}
         dtype: \(name)
+        stemma: {allow_nonfinite: true}
         """
       try check(trial, recipe, out, block: 1000, seed) { index in
         var x = trial.numbers(index)
@@ -167,9 +169,19 @@ private let outputs = [("bfloat16", DType.bf16), ("float16", .f16), ("float32", 
   func blockSizes() throws {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SplitMix(state: seed)
-    let linear = "merge_method: linear\nmodels: [{model: a}, {model: b}, {model: c}]\nparameters: {weight: 0.3}"
-    let task =
-      "merge_method: task_arithmetic\nbase_model: c\nmodels: [{model: a}, {model: b}]\nparameters: {weight: 0.3}"
+    let linear = """
+      merge_method: linear
+      models: [{model: a}, {model: b}, {model: c}]
+      parameters: {weight: 0.3}
+      stemma: {allow_nonfinite: on}
+      """
+    let task = """
+      merge_method: task_arithmetic
+      base_model: c
+      models: [{model: a}, {model: b}]
+      parameters: {weight: 0.3}
+      stemma: {allow_nonfinite: on}
+      """
     for dtypes in [mixes[0], mixes[4], mixes[6]] {
       let trial = Trial(dtypes: dtypes, &random)
       for yaml in [linear, task] {

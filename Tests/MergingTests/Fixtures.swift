@@ -18,7 +18,7 @@ extension Executor {
     let planned = plan.tensors[tensor]
     let scratch = MergeScratch()
     var out = [UInt8](repeating: 0xAA, count: planned.bytesToWrite)
-    let measurements = try measure(tensor: tensor, pool: WorkerPool(width: workers), shelf: ScratchShelf())
+    let measurements = try measure(tensor: tensor, pool: WorkerPool(width: workers), shelf: Shelf { MergeScratch() })
     try out.withUnsafeMutableBytes { out in
       for start in stride(from: 0, to: planned.unitCount, by: block) {
         let elements = start..<min(start + block, planned.unitCount)

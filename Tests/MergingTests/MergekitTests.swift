@@ -97,19 +97,6 @@ struct MergekitTests {
         == Self.digest(of: "{\(recipe), parameters: {weight: 1, density: 0}}"))
   }
 
-  @Test("densities that DARE and DELLA cannot draw are refused as mergekit refuses them")
-  func odds() throws {
-    #expect(throws: MergeError.keepProbability(tensor: "lm_head.weight", density: -1, epsilon: 0)) {
-      try Self.digest(
-        of:
-          "{merge_method: dare_ties, base_model: base, models: [{model: tune1}], parameters: {weight: 1, density: -1}}")
-    }
-    #expect(throws: MergeError.keepProbability(tensor: "lm_head.weight", density: 0.1, epsilon: 0.15)) {
-      try Self.digest(
-        of: "{merge_method: della, base_model: base, models: [{model: tune1}], parameters: {weight: 1, density: 0.1}}")
-    }
-  }
-
   /// The SHA-256 of the bytes of all tensors in the order of names.
   private static func digest(of yaml: String) throws -> String {
     let recipe = try Recipe(yaml: yaml)

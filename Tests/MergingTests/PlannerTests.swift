@@ -55,7 +55,7 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
       3    F16    [2, 4]     48  model.layers.1.w
       2    F16    [4]        24  norm
 
-      4 tensors, 168 bytes to read, 64 bytes to write, at most 80 bytes of memory a worker
+      4 tensors, 168 bytes to read, 64 bytes to write
       """
     #expect(plan.description == expected)
     #expect(try plan == Planner.plan(recipe: recipe, inputs: [math, code]))
@@ -84,15 +84,17 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
         input 1  code
         input 2  base
 
-        way 1  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 0, rescale 0
-        way 2  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5, normalize 1, rescale 0
+        way 1  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5,
+               normalize 0, rescale 0
+        way 2  task_arithmetic of 0 1, base 2, density 1 1, weight 0.4 -1, lambda 0.5,
+               normalize 1, rescale 0
 
         way  dtype  shape  reads  tensor
         1    F32    [2]       12  h.0.w
         2    F32    [2]       12  h.1.w
         1    F32    []         6  scalar
 
-        3 tensors, 30 bytes to read, 20 bytes to write, at most 32 bytes of memory a worker
+        3 tensors, 30 bytes to read, 20 bytes to write
         """)
   }
 
@@ -227,6 +229,24 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
     #expect(known.tensors[0].inputs.map(\.model) == [0])
     let unknown = try Planner.plan(recipe: recipe, inputs: [input("a", .i8, "00"), input("b", .i8, nil)])
     #expect(unknown.tensors[0].inputs.map(\.model) == [0, 1])
+  }
+
+  @Test(
+    "a base alone is the result, to the bit, in both arithmetics",
+    arguments: [
+      "task_arithmetic", "ties", "dare_ties", "dare_linear", "della", "della_linear", "breadcrumbs", "breadcrumbs_ties",
+      "sce", "ram", "ramplus_tl",
+    ])
+  func baseAlone(_ method: String) throws {
+    let recipe = try Recipe(yaml: "merge_method: \(method)\nbase_model: b\nmodels: [{model: b}]")
+    // Minus zero, which an addition of zero would lose.
+    let stored: [UInt8] = [0x00, 0x80, 0x80, 0x3F]
+    for arithmetic in Plan.arithmetics {
+      let plan = try Planner.plan(recipe: recipe, inputs: [model("b", [("x", [2])])], arithmetic: arithmetic)
+      let executor = Executor(plan: plan, source: ArraySource(tensors: [["x": stored]]))
+      #expect(plan.tensors[0].dtype == .bf16)
+      #expect(try executor.bytes(of: 0, block: 1) == stored)
+    }
   }
 
   @Test("a number of models that the method cannot take is refused, the base counted apart")

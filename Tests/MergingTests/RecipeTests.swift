@@ -85,8 +85,8 @@ private func refusal(_ yaml: String) -> MergeError? {
       refusal("merge_method: linear\nmodels:\n- model: a+lora")
         == .unsupported(feature: "an adapter on a model ('a+lora')", line: 3))
     #expect(
-      refusal("merge_method: linear\nmodels:\n- model: {model: {path: a}}")
-        == .unsupported(feature: "a mapping as model reference", line: 3))
+      refusal("merge_method: linear\nmodels:\n- model: {model: {path: a}, lora: b}")
+        == .unsupported(feature: "an adapter on a model ('a+b')", line: 3))
   }
 
   @Test("unknown methods, dtypes and repeated models are refused")
@@ -123,7 +123,7 @@ private func refusal(_ yaml: String) -> MergeError? {
   @Test(
     "what is no finite decimal number is no weight",
     arguments: [
-      "true", "yes", ".nan", "nan", ".inf", "1e999", "1e39", "0x10", "010", "1_000", "heavy", "[]", "''", "~",
+      "'true'", ".nan", "nan", ".inf", "1e999", "1e39", "0x10", "010", "1_000", "heavy", "[]", "''", "~",
     ])
   func badNumbers(_ value: String) {
     guard
@@ -139,6 +139,74 @@ private func refusal(_ yaml: String) -> MergeError? {
   func goodNumbers(_ value: String) throws {
     let recipe = try Recipe(yaml: "merge_method: linear\nmodels: [{model: a}]\nparameters:\n  weight: \(value)")
     #expect(recipe.parameters["weight"] == .number(0.5))
+  }
+
+  @Test("a truth value is a weight of 1 or 0, as in mergekit", arguments: [("true", 1.0), ("no", 0), ("on", 1)])
+  func truths(_ text: String, _ value: Double) throws {
+    let recipe = try Recipe(yaml: "merge_method: linear\nmodels: [{model: a}]\nparameters: {weight: [\(text), 0.5]}")
+    #expect(recipe.parameters["weight"] == .gradient([value, 0.5]))
+  }
+
+  @Test("an empty filter fits every tensor")
+  func emptyFilter() throws {
+    let recipe = try Recipe(
+      yaml: "merge_method: linear\nmodels: [{model: a}]\nparameters: {weight: [{filter: '', value: 2}]}")
+    guard case .filtered(let entries)? = recipe.parameters["weight"] else { throw MergeError.missingInput("weight") }
+    #expect(entries.map(\.filter) == [nil] && entries.map(\.value) == [.number(2)])
+  }
+
+  @Test("a model may be named by a mapping; what it says beyond the path is refused with what to do")
+  func mappings() throws {
+    let plain = try Recipe(yaml: "merge_method: ties\nbase_model: b\nmodels: [{model: ./a}, {model: b}]")
+    let mapped = try Recipe(
+      yaml: """
+        merge_method: ties
+        base_model: {model: b}
+        models:
+        - model: {model: {path: ./a, revision: }}
+        - model:
+            model: {path: b}
+            lora: null
+        """)
+    #expect(mapped.modules == plain.modules && mapped.base == plain.base)
+    func refused(_ model: String) -> String? {
+      refusal("merge_method: linear\nmodels:\n- model: \(model)")?.description
+    }
+    #expect(
+      refused("{model: {path: a, revision: main}}")
+        == "'revision' of 'a' (line 3): expected none: import that revision and name the import, found 'main'")
+    #expect(refused("{model: {pat: a}}") == "unknown key 'pat' in model (line 3), did you mean 'path'?")
+    #expect(refused("{path: a}") == "unknown key 'path' in model (line 3)")
+    #expect(refused("{model: a, override_architecture: X}")?.contains("'override_architecture' (line 3)") == true)
+  }
+
+  @Test("anchors and merge keys: own entries hold, then those of the mapping listed first")
+  func mergeKeys() throws {
+    let written = try Recipe(
+      yaml: """
+        merge_method: ties
+        base_model: b
+        models:
+        - &first
+          model: a
+          parameters: &all {weight: 1, density: 0.25}
+        - <<: *first
+          model: c
+        - model: d
+          parameters:
+            <<: [{density: 0.5}, *all]
+            weight: 2
+        """)
+    let density = written.sources.map { $0.parameters["density"] }
+    #expect(written.modelReferences == ["a", "c", "d", "b"])
+    #expect(density == [.number(0.25), .number(0.25), .number(0.5), nil])
+    #expect(written.sources[2].parameters["weight"] == .number(2))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- {<<: 3, model: a}")
+        == .wrongType("<<", expected: "a mapping or a list of mappings", found: "'3'", line: 3))
+    #expect(
+      refusal("merge_method: linear\nmodels:\n- {<<: {modell: a}}")
+        == .unknownKey("modell", place: "an entry of models", line: 3, suggestion: "model"))
   }
 
   @Test("flags may be written as 0 and 1", arguments: [("0", false), ("1", true), ("no", false), ("True", true)])

@@ -21,7 +21,8 @@ struct SelectTests {
     }
     let trial = MethodTrial(MethodCall(.passthrough), [count], [.f32], [numbers])
     let passes = TensorPasses<Float>(
-      executor: trial.executor, tensor: 0, wholeRows: false, pool: WorkerPool(width: 2), shelf: ScratchShelf())
+      executor: trial.executor, tensor: 0, wholeRows: false, pool: WorkerPool(width: 2), shelf: Shelf { MergeScratch() }
+    )
     let rankings = [1, 17, count / 10, count / 2, count * 9 / 10, count - 1, count].flatMap { rank in
       [true, false].map { RadixSelect<Float>.Ranking(series: 0, count: rank, largest: $0) }
     }
@@ -30,6 +31,27 @@ struct SelectTests {
       let found = try BracketSelect.cuts([ranking], of: passes) { $0.changes($1, $2, into: $3) }
       if let found { #expect(found == counted, "seed \(seed), \(ranking)") }
       if kind != 2, ranking.count == count / 2 { #expect(found != nil, "seed \(seed)") }
+    }
+  }
+
+  @Test("large tensors, of which a sample is looked at first, give what the plain formulas give")
+  func large() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SplitMix(state: seed)
+    let count = 300_000
+    let numbers = family(2, count, &random)
+    let each = ["weight": [0.5, 0.3], "density": [0.3, 0.6], "gamma": [0.01, 0.1]]
+    for call in [
+      MethodCall(.sce, base: 0, settings: ["select_topk": 0.3]),
+      MethodCall(.ties, base: 0, perInput: each, settings: ["normalize": 1, "lambda": 1]),
+      MethodCall(.breadcrumbs, base: 0, perInput: each, settings: ["lambda": 1]),
+      MethodCall(.arceeFusion, base: 0),
+    ] {
+      let inputs = Array(numbers[..<(call.name == .arceeFusion ? 2 : 3)])
+      let trial = MethodTrial(call, [300, 1000], inputs.map { _ in .f32 }, inputs)
+      let (found, expected) = (try trial.found(block: 1 << 18, workers: 2), trial.expected())
+      let differing = zip(found, expected).count { abs($0 - $1) > 1e-5 * max(1, abs($1)) }
+      #expect(differing <= (call.name == .arceeFusion ? 3 : 0), "\(call.name), seed \(seed): \(differing)")
     }
   }
 

@@ -61,6 +61,25 @@ private let stacked = """
     #expect(other.tensors.map(\.name) == other.tensors.map(\.name).sorted())
   }
 
+  @Test("a slice of no layers gives only what lies outside layers; no layer at all is refused")
+  func emptyRanges() throws {
+    let yaml = """
+      merge_method: passthrough
+      slices:
+        - sources: [{model: b, layer_range: [1, 1]}]
+        - sources: [{model: a, layer_range: [0, 3]}]
+        - sources: [{model: b, layer_range: [0, 0]}]
+      """
+    let plan = try planned(yaml)
+    #expect(plan.tensors.count == 3 * 2 + 3)
+    #expect(origin(plan, "model.embed_tokens.weight") == ["b:model.embed_tokens.weight"])
+    #expect(origin(plan, "model.norm.weight") == ["b:model.norm.weight"])
+    #expect((0..<3).allSatisfy { origin(plan, "model.layers.\($0).mlp.w") == ["a:model.layers.\($0).mlp.w"] })
+    #expect(
+      refusal("merge_method: passthrough\nslices:\n- sources: [{model: a, layer_range: [2, 2]}]", two)
+        == .misfit(place: "slices", expected: "at least one layer", found: "none", line: 3))
+  }
+
   @Test("a gradient runs over the layers of its slice, is 1 in a single layer and 0 outside layers")
   func gradients() throws {
     let plan = try planned(
@@ -161,7 +180,7 @@ private let stacked = """
         == .misfit(
           place: "slice 2, layer_range of model 'b'", expected: "at most the model's 2 layers", found: "[1, 3)",
           line: nil))
-    for range in ["[2, 2]", "[-1, 2]", "[0]", "3", "[0, x]"] {
+    for range in ["[3, 2]", "[-1, 2]", "[0]", "3", "[0, x]"] {
       let yaml = "merge_method: linear\nslices:\n- sources:\n  - {model: a, layer_range: \(range)}"
       guard case .wrongType("layer_range", _, _, line: 4) = refusal(yaml) else {
         Issue.record("\(range): \(String(describing: refusal(yaml)))")

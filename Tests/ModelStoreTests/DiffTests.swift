@@ -173,7 +173,7 @@ struct DiffTests {
       ("transformer.h.7.ln_1.bias", "transformer.h", 7, "norm"),
       ("model.layers.1.block_sparse_moe.experts.5.w2.weight", "model.layers", 1, "w2"),
       ("model.embed_tokens.weight", "", nil, "embed_tokens"), ("lm_head.weight", "", nil, "lm_head"),
-      ("weight", "", nil, "weight"), ("0", "", 0, "0"),
+      ("weight", "", nil, "weight"), ("0", "", nil, "0"),
     ] as [(String, String, Int?, String)])
   func places(name: String, stack: String, layer: Int?, kind: String) {
     let place = TensorPlace(name)

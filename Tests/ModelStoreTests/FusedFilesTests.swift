@@ -23,7 +23,7 @@ private func linear(_ name: String?, _ models: String...) -> String {
 @Suite struct FusedFilesTests {
   private let config = """
     {"b": 1e-05, "c": 0.0, "d\\"": "[{", "num_hidden_layers": 2, "torch_dtype": "bfloat16",
-      "vision_config": {"num_hidden_layers": 7}, "a": [1, {"num_layers": 1}]}
+      "vision_config": {"num_hidden_layers": 7}, "a": [1, {"num_layers": 1}, 3]}
 
     """
 

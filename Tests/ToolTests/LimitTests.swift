@@ -25,6 +25,28 @@ struct LimitTests {
         atPath: stage.url("large/model.safetensors").path, andPath: stage.url("out/model.safetensors").path))
   }
 
+  @Test("1 MB out of a merge of 1 GB reads less than 20 MB, whatever the process reads")
+  func range() throws {
+    let stage = try Stage()
+    try stage.addMostlyZeros(as: "large", bytes: 1 << 30)
+    try stage.write(
+      "merge_method: linear\nmodels: [{model: large, parameters: {weight: 0.5}}]\nparameters: {normalize: false}\n",
+      to: "recipe.yml")
+    try stage.expect("init")
+    try stage.expect("import", "large", "--name", "large")
+    try stage.expect("merge", "recipe.yml", "--name", "fused")
+    // Noise throughout, which no codec makes small.
+    let start = 48 << 20
+    let run = try stage.start([
+      "export", "fused", "part", "--tensor", "weight", "--range", "\(start):\(start + 1_000_000)",
+    ])
+    let read = try run.bytesRead()
+    #expect(try run.wait().status == 0)
+    #expect(read > 1_000_000 && read < 20_000_000, "\(read) bytes read")
+    let part = try Data(contentsOf: stage.url("part"))
+    #expect(part.count == 1_000_000 && part.contains { $0 != 0 })
+  }
+
   @Test("files that may not grow any more are exit 7 in one line, and nothing is lost")
   func fileSizes() throws {
     let stage = try Stage.furnished()

@@ -44,6 +44,14 @@ struct Run {
     return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 * 1024 }
   }
 
+  /// All bytes that the process has read by its end, of files and pipes, cached or not; to be asked for before `wait`.
+  func bytesRead() throws -> Int {
+    while isRunning { usleep(1000) }
+    let text = try String(contentsOfFile: "/proc/\(process)/io", encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("rchar:") })
+    return try #require(Int(line.filter(\.isNumber)))
+  }
+
   /// Waits for the end; a process that a signal ended has the status 128 + its number, as in a shell.
   func wait() throws -> Outcome {
     var status: Int32 = 0

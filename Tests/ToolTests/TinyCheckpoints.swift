@@ -88,7 +88,8 @@ extension Stage {
     var dice = Dice(state: 17)
     for offset in stride(from: 0, to: bytes - 1 << 20, by: 48 << 20) {
       try file.seek(toOffset: UInt64(start.count + offset))
-      let noise = (0..<1 << 17).map { _ in dice.next() }
+      // BF16 below 2, so that it can be merged.
+      let noise = (0..<1 << 17).map { _ in dice.next() & 0xBFFF_BFFF_BFFF_BFFF }
       try file.write(contentsOf: noise.withUnsafeBytes { Data($0) })
     }
     try write("{}\n", to: "\(name)/config.json")

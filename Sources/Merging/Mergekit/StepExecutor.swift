@@ -15,15 +15,17 @@ final class StepExecutor: Sendable {
 
   private let plan: Plan
   private let source: any TensorSource
+  private let isProved: Bool
   /// The tensors in the order in which mergekit makes them, and the place of each there.
   private let order: [Int]
   private let turns: [Int]
   private let state: Mutex<State>
   private static let kept = 3
 
-  init(plan: Plan, source: any TensorSource) {
+  init(plan: Plan, source: any TensorSource, isProved: Bool) {
     self.plan = plan
     self.source = source
+    self.isProved = isProved
     order = Self.order(of: plan.tensors)
     var turns = order
     for (turn, tensor) in order.enumerated() { turns[tensor] = turn }
@@ -87,7 +89,6 @@ final class StepExecutor: Sendable {
     }
     let planned = plan.tensors[index]
     let working = planned.workingDType ?? .f32
-    try StepMethod.checkOdds(planned.method, tensor: planned.name)
     let method = StepMethod(call: planned.method, tensor: try read(planned, working))
     var random = state.starts[turns[index]]
     let values =
@@ -105,13 +106,14 @@ final class StepExecutor: Sendable {
     var base: [Float]?
     var others: [[Float]] = []
     let count = planned.unitCount
+    let whole = BlockReader(
+      plan: plan, tensor: planned, elements: 0..<count, source: source,
+      refusesNonfinite: !isProved && !planned.allowsNonfinite)
     var stored: [UInt8] = []
     for (position, input) in planned.inputs.enumerated() {
       stored = [UInt8](repeating: 0, count: count * input.dtype.bits / 8)
       let values = try stored.withUnsafeMutableBytes { bytes in
-        if !bytes.isEmpty {
-          try source.read(input: input.model, tensor: input.tensor, bytes: 0..<bytes.count, into: bytes)
-        }
+        if !bytes.isEmpty { try whole.read(position, into: bytes) }
         return [Float](unsafeUninitializedCapacity: count) { values, initialized in
           initialized = count
           let target = UnsafeMutableBufferPointer(rebasing: values[..<count])

@@ -17,19 +17,6 @@ struct StepMethod {
     }
   }
 
-  /// Refuses probabilities that DARE and DELLA cannot draw.
-  static func checkOdds(_ call: MethodCall, tensor: String) throws(MergeError) {
-    if [.dareLinear, .dareTies].contains(call.name), let density = call.perInput["density"]?.first(where: { $0 < 0 }) {
-      throw .keepProbability(tensor: tensor, density: density, epsilon: 0)
-    }
-    guard [.della, .dellaLinear].contains(call.name) else { return }
-    for (density, epsilon) in zip(call.perInput["density"] ?? [], call.perInput["epsilon"] ?? []) {
-      if density > 0, density < 1, density + epsilon >= 1 || density - epsilon <= 0 {
-        throw .keepProbability(tensor: tensor, density: density, epsilon: epsilon)
-      }
-    }
-  }
-
   /// True where mergekit's result is f32 whatever the working type.
   static func widens(_ method: MergeMethod) -> Bool { method == .ramPlus || method == .arceeFusion }
 

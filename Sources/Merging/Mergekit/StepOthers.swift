@@ -72,7 +72,7 @@ enum StepOthers<Working: WorkingType> {
         }
         return Step.r(Float(total / Double(models)))
       }
-      let keep = max(0, Int(Float(variances.count { $0 != 0 }) * Float(share)))
+      let keep = Int(Float(variances.count { $0 != 0 }) * max(0, Float(share)))
       var chosen = [UInt32](repeating: 0, count: keep)
       ck_topk(variances, &chosen, count, keep)
       var mask = [Bool](repeating: false, count: count)

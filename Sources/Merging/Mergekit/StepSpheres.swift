@@ -151,7 +151,7 @@ enum StepSpheres<Working: WorkingType> {
     for other in units { unit = Step.each(count) { Step.r(unit[$0] + Step.r(part * other[$0])) } }
     let length = Step.norm(unit)
     unit = length < tolerance ? units[0] : unit.map { Step.r($0 / length) }
-    for _ in 0..<steps {
+    for _ in 0..<max(0, steps) {
       var tangent = [Float](repeating: 0, count: count)
       for other in units {
         let dot = Step.clamp(

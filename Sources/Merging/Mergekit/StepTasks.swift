@@ -101,10 +101,11 @@ struct StepTasks<Working: WorkingType> {
     case .outliers(let density, let gamma):
       if density[model] >= 1 { return change }
       let count = change.count
-      let (keep, top) = (Int(density[model] * Double(count)), Int(gamma[model] * Double(count)))
+      let keep = Int(max(0, density[model]) * Double(count))
+      let top = Int(min(max(gamma[model], -1), 1) * Double(count))
       let bottom = max(0, count - keep - top)
       let order = positions(change, descending: false)
-      return rescaled(change, keeping: order[min(bottom, count)..<min(bottom + max(keep, 0), count)])
+      return rescaled(change, keeping: order[min(bottom, count)..<min(bottom + keep, count)])
     case .random(let density):
       if density[model] >= 1 { return change }
       let probability = Draw.r(density[model])

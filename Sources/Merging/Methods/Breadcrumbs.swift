@@ -16,8 +16,8 @@ struct Breadcrumbs: BlockMethod, Pruning {
 
   /// The positions kept in rising order of magnitude.
   private func kept(_ position: Int, of count: Int) -> Range<Int> {
-    let keep = max(0, Int(vectors.densities[position] * Double(count)))
-    let start = max(0, count - keep - Int(gammas[position] * Double(count)))
+    let keep = Int(max(0, vectors.densities[position]) * Double(count))
+    let start = max(0, count - keep - Int(min(max(gammas[position], -1), 1) * Double(count)))
     return min(start, count)..<min(start + keep, count)
   }
 

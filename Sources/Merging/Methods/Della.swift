@@ -21,11 +21,6 @@ struct Della: BlockMethod, Pruning {
   @specialized(where Wide == Float)
   @specialized(where Wide == Double)
   func measure<Wide: WideElement>(_ tensor: TensorPasses<Wide>) throws -> Measurements {
-    for (density, epsilon) in zip(vectors.densities, epsilons) where density > 0 && density < 1 {
-      guard density - epsilon > 0, density + epsilon < 1 else {
-        throw MergeError.keepProbability(tensor: tensor.name, density: density, epsilon: epsilon)
-      }
-    }
     return try vectors.measure(tensor, self, [], rows: true)
   }
 

@@ -24,9 +24,6 @@ struct MultiSlerp: BlockMethod {
   func measure<Wide: WideElement>(_ tensor: TensorPasses<Wide>) throws -> Measurements {
     if weights.count == 1 { return [] }
     let total = weights.reduce(0, +)
-    if normalize, total == 0 || !total.isFinite {
-      throw MergeError.weightsSumToZero(tensor: tensor.name, weights: weights)
-    }
     let weights = normalize ? weights.map { $0 / total } : weights
     let gram = try Gram.of(tensor)
     let directions = weights.indices.map { weights[$0] / (gram.norm($0) + epsilon) }

@@ -46,7 +46,7 @@ struct Sce: BlockMethod {
         }
       }
     }
-    let kept = Int(share * Double(different[0]))
+    let kept = Int(max(0, share) * Double(different[0]))
     if kept < 1 { return nil }
     return try RadixSelect.cuts([.init(series: 0, count: kept, largest: true)], of: tensor) {
       Self.variances($0, $2, into: $3.baseAddress!)

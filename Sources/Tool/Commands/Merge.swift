@@ -13,6 +13,9 @@ struct Merge: ParsableCommand {
       thing: where the store is.) With --out the result is written to a new folder and no store is used, so the \
       inputs must be folders.
 
+      What mergekit has no words for stands in the recipe under 'stemma': 'seed' (of random pruning), 'rescale' \
+      ('l1', or 'paper'), and 'allow_nonfinite: true', which lets NaN and infinity through.
+
       Examples:  stemma merge recipe.yml --name fused
                  stemma merge recipe.yml --out ./fused
       """)
