@@ -160,6 +160,6 @@ struct TensorPasses<Wide: WideElement> {
       if let base = planned.method.base, let values = block.base, !values.allSatisfy(\.isFinite) { tally[base] += 1 }
     }
     let first = found.firstIndex { $0 > 0 }
-    return .notFinite(tensor: name, model: first.map { executor.plan.inputs[planned.inputs[$0].model] })
+    return .notFinite(tensor: name, model: first.map { executor.plan.label(of: planned.inputs[$0]) })
   }
 }

@@ -7,14 +7,14 @@ package typealias Measurements = [Double]
 package struct Executor: Sendable {
   /// What this executor does.
   package let plan: Plan
-  private let source: any TensorSource
+  private let inputs: InputReader
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
 
   package init(plan: Plan, source: any TensorSource) {
     self.plan = plan
-    self.source = source
-    stepwise = plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source) : nil
+    inputs = InputReader(source)
+    stepwise = plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, inputs: inputs) : nil
   }
 
   /// The measurements of tensor number `tensor` of the plan: empty where its method needs none. May read the inputs
@@ -44,7 +44,7 @@ package struct Executor: Sendable {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= planned.unitCount, "elements outside the tensor")
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
-    let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
+    let block = BlockReader(plan: plan, tensor: planned, elements: elements, inputs: inputs)
     if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
     if let stepwise { return try stepwise.produce(tensor: tensor, elements: elements, into: target) }
     if planned.isWide {
@@ -86,7 +86,7 @@ package struct Executor: Sendable {
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let reader = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
+    let reader = BlockReader(plan: plan, tensor: planned, elements: elements, inputs: inputs)
     var base: UnsafeBufferPointer<Wide>?
     var others: [UnsafeBufferPointer<Wide>] = []
     for position in planned.inputs.indices {
@@ -112,23 +112,17 @@ struct BlockReader {
   let plan: Plan
   let tensor: PlannedTensor
   let elements: Range<Int>
-  let source: any TensorSource
+  let inputs: InputReader
 
   /// Reads the block of the input at `position` of the tensor's inputs into `buffer`.
   func read(_ position: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
-    let target = buffer.bytes(byteRange(position).count)
+    let target = buffer.bytes(elements.count * max(1, tensor.inputs[position].dtype.bits / 8))
     try read(position, into: target)
     return UnsafeRawBufferPointer(target)
   }
 
   /// The same into memory of the right size.
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
-    let input = tensor.inputs[position]
-    try source.read(input: input.model, tensor: input.tensor, bytes: byteRange(position), into: target)
-  }
-
-  private func byteRange(_ position: Int) -> Range<Int> {
-    let width = max(1, tensor.inputs[position].dtype.bits / 8)
-    return elements.lowerBound * width..<elements.upperBound * width
+    try inputs.read(tensor.inputs[position], of: tensor.shape, elements: elements, into: target)
   }
 }

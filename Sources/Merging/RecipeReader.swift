@@ -88,8 +88,8 @@ struct RecipeReader {
   static func reference(_ node: Node, _ key: String) throws(MergeError) -> String {
     if case .mapping = node { throw .unsupported(feature: "a mapping as model reference", line: node.mark?.line) }
     let name = try YAML.text(node, key)
-    if name.utf8.contains(UInt8(ascii: "+")) {
-      throw .unsupported(feature: "an adapter on a model ('\(name)')", line: node.mark?.line)
+    guard AdaptedReference(name) != nil else {
+      throw YAML.wrongType(key, "a model, or a model and an adapter as 'model+adapter'", node)
     }
     return name
   }

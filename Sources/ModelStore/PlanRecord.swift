@@ -27,8 +27,8 @@ enum PlanRecord {
         ways.append(json(way))
       }
       let number = JSONValue.integer(numbers[way]!)
-      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name }) { return number }
-      return .array([number] + tensor.inputs.map { .string($0.tensor) })
+      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil }) { return number }
+      return .array([number] + tensor.inputs.map(place))
     }
     var members: [JSONValue.Member] = [
       .init("inputs", .array(plan.inputs.map(JSONValue.string))), .init("ways", .array(ways)),
@@ -65,14 +65,15 @@ enum PlanRecord {
     for (tensor, number) in zip(tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, numbers) {
       guard let index = number.int ?? number.elements?.first?.int, ways.indices.contains(index), let way = ways[index]
       else { return nil }
-      let names = number.elements?.dropFirst().compactMap(\.text) ?? way.models.map { _ in tensor.name }
-      guard names.count == way.models.count else { return nil }
-      let inputs = way.models.indices.map {
-        PlannedInput(model: way.models[$0], tensor: names[$0], dtype: way.dtypes[$0])
+      let places = number.elements.map { Array($0.dropFirst()) } ?? way.models.map { _ in .string(tensor.name) }
+      guard places.count == way.models.count else { return nil }
+      let read = way.models.indices.compactMap {
+        input(places[$0], model: way.models[$0], dtype: way.dtypes[$0], models: inputs.count)
       }
+      guard read.count == places.count else { return nil }
       planned.append(
         PlannedTensor(
-          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: inputs,
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: read,
           workingDType: way.working))
     }
     let seed = record["seed"]?.int.flatMap(UInt32.init(exactly:))

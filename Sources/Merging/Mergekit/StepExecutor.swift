@@ -14,16 +14,16 @@ final class StepExecutor: Sendable {
   }
 
   private let plan: Plan
-  private let source: any TensorSource
+  private let inputs: InputReader
   /// The tensors in the order in which mergekit makes them, and the place of each there.
   private let order: [Int]
   private let turns: [Int]
   private let state: Mutex<State>
   private static let kept = 3
 
-  init(plan: Plan, source: any TensorSource) {
+  init(plan: Plan, inputs: InputReader) {
     self.plan = plan
-    self.source = source
+    self.inputs = inputs
     order = Self.order(of: plan.tensors)
     var turns = order
     for (turn, tensor) in order.enumerated() { turns[tensor] = turn }
@@ -37,7 +37,7 @@ final class StepExecutor: Sendable {
     let layers = tensors.map { LayerStacks.layer(of: $0.name)?.index ?? (LayerStacks.isAhead($0.name) ? -1 : .max) }
     // A head read from the embedding it is tied to is read apart.
     func read(_ input: PlannedInput, for tensor: Int) -> [String] {
-      [String(input.model), input.tensor, layers[tensor] == .max ? tensors[tensor].name : ""]
+      [String(input.model), String(input.change?.adapter ?? -1), input.tensor, layers[tensor] == .max ? tensors[tensor].name : ""]
     }
     var reads: [[String]: Int] = [:]
     for tensor in tensors.indices.sorted(by: { (layers[$0], $0) < (layers[$1], $1) }) {
@@ -100,7 +100,16 @@ final class StepExecutor: Sendable {
     return values
   }
 
-  /// All inputs, rounded to the working type as mergekit does when it loads them.
+  private static func round(_ values: UnsafeMutableBufferPointer<Float>, to dtype: DType) {
+    switch dtype {
+    case .bf16: for index in values.indices { values[index] = WorkingBF16.round(values[index]) }
+    case .f16: for index in values.indices { values[index] = WorkingF16.round(values[index]) }
+    default: break
+    }
+  }
+
+  /// All inputs, rounded to the working type as mergekit does when it loads them. A weight with an adapter is first
+  /// rounded to its own dtype, in which mergekit keeps the two once PEFT has merged them.
   private func read(_ planned: PlannedTensor, _ working: DType) throws -> StepTensor {
     var base: [Float]?
     var others: [[Float]] = []
@@ -110,20 +119,14 @@ final class StepExecutor: Sendable {
       stored = [UInt8](repeating: 0, count: count * input.dtype.bits / 8)
       let values = try stored.withUnsafeMutableBytes { bytes in
         if !bytes.isEmpty {
-          try source.read(input: input.model, tensor: input.tensor, bytes: 0..<bytes.count, into: bytes)
+          try inputs.read(input, of: planned.shape, elements: 0..<count, into: bytes)
         }
         return [Float](unsafeUninitializedCapacity: count) { values, initialized in
           initialized = count
           let target = UnsafeMutableBufferPointer(rebasing: values[..<count])
           Float.widen(UnsafeRawBufferPointer(bytes), input.dtype, into: target)
-          if input.dtype != working {
-            for index in 0..<count {
-              target[index] =
-                working == .bf16
-                ? WorkingBF16.round(target[index])
-                : working == .f16 ? WorkingF16.round(target[index]) : target[index]
-            }
-          }
+          if let stored = input.change?.weightDType { Self.round(target, to: stored) }
+          if input.dtype != working { Self.round(target, to: working) }
         }
       }
       if position == planned.method.base { base = values } else { others.append(values) }
