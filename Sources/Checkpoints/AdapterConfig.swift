@@ -2,7 +2,8 @@ internal import JSON
 
 /// What `adapter_config.json` says of a LoRA adapter, in the terms of PEFT 0.21.
 ///
-/// Hu et al., "LoRA", arXiv 2106.09685; Kalajdzievski, "rsLoRA", arXiv 2312.03732; Liu et al., "DoRA", arXiv 2402.09353.
+/// Hu et al., "LoRA", arXiv 2106.09685; Kalajdzievski, "rsLoRA", arXiv 2312.03732; Liu et al., "DoRA", arXiv
+/// 2402.09353.
 package struct AdapterConfig: Sendable, Equatable {
   /// `base_model_name_or_path`.
   package let base: String?

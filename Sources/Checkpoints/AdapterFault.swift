@@ -36,8 +36,10 @@ extension AdapterFault: CustomStringConvertible {
     case .noWeights: "holds an adapter_config.json but no adapter_model.safetensors"
     case .unknownTensor(let name): "tensor \(name.quoted): expected the name of an adapter's tensor"
     case .repeatedTensor(let name, let other): "tensors \(name.quoted) and \(other.quoted) are the same part twice"
-    case .missingHalf(let name, let expected): "tensor \(name.quoted): expected \(expected.quoted) beside it, found none"
-    case .factorShape(let name, let expected, let found): "tensor \(name.quoted): expected shape \(expected), found \(found)"
+    case .missingHalf(let name, let expected):
+      "tensor \(name.quoted): expected \(expected.quoted) beside it, found none"
+    case .factorShape(let name, let expected, let found):
+      "tensor \(name.quoted): expected shape \(expected), found \(found)"
     case .unsupportedDType(let name, let dtype):
       "tensor \(name.quoted) is \(dtype.rawValue): expected F16, BF16, F32 or F64"
     case .baseLacks(let name, let needed): "tensor \(name.quoted): expected \(needed.quoted) in the base, found none"
@@ -50,8 +52,8 @@ extension AdapterFault: CustomStringConvertible {
   package var hint: String? {
     switch self {
     case .onlyPickle(let file):
-      "pickles can run code when loaded; if you trust its author, convert it: python -c \"import torch, safetensors.torch"
-        + " as s; s.save_file(torch.load('\(file)', weights_only=True), 'adapter_model.safetensors')\""
+      "pickles can run code when loaded; if you trust its author, convert it: python -c \"import torch, "
+        + "safetensors.torch as s; s.save_file(torch.load('\(file)', weights_only=True), 'adapter_model.safetensors')\""
     case .unsupportedKind, .unsupportedSetting:
       "merge the adapter into its base with PEFT (merge_and_unload) and import the result"
     case .baseLacks, .shapeMismatch: "give the model that the adapter was trained on"

@@ -49,7 +49,8 @@ package struct CheckpointFolder: Sendable {
   ///
   /// - Throws: `CheckpointError.adapter`.
   package func adapter() throws(CheckpointError) -> Adapter? {
-    guard Adapter.isAdapter(files.map(\.path)), let header = files.first(where: { $0.path == Adapter.weightsFile })?.header
+    guard Adapter.isAdapter(files.map(\.path)),
+      let header = files.first(where: { $0.path == Adapter.weightsFile })?.header
     else { return nil }
     let place = path.joined(Adapter.configFile)
     let file = try ReadFile(place)
@@ -60,7 +61,8 @@ package struct CheckpointFolder: Sendable {
   }
 
   private static func requireSafetensors(_ names: [String], in path: String) throws(CheckpointError) {
-    if names.contains(Adapter.configFile), !names.contains(where: { $0.hasSuffix(".safetensors") && !$0.contains("/") }) {
+    let isModel = names.contains { $0.hasSuffix(".safetensors") && !$0.contains("/") }
+    if names.contains(Adapter.configFile), !isModel {
       let pickle = names.first { ["adapter_model.bin", "adapter_model.pt"].contains($0) }
       throw .adapter(path: path, pickle.map { .onlyPickle(file: $0) } ?? .noWeights)
     }

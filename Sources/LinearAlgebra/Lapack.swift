@@ -19,7 +19,8 @@ enum Lapack {
     return true
   }()
 
-  /// `out = alpha · a b + beta · out`, with `a` rows × inner and `b` inner × columns, which may be given as its transpose.
+  /// `out = alpha · a b + beta · out`, with `a` rows × inner and `b` inner × columns, which may be given as its
+  /// transpose.
   static func multiply(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposed isTransposed: Bool = false, rows: Int, inner: Int,
     columns: Int, alpha: Float = 1, beta: Float = 0, into out: UnsafeMutablePointer<Float>

@@ -78,7 +78,10 @@ package struct LowRankFit: Sendable {
     let small = try Lapack.decompose(&tall, rows: directions, columns: rows)
     let roots = small.values.prefix(rank).map { $0.squareRoot() }
     let left = build(rows * rank) { small.right[$0 % rank * rows + $0 / rank] * roots[$0 % rank] }
-    let turn = build(rank * directions) { small.left[$0 % directions * directions + $0 / directions] * roots[$0 / directions] }
+    let turn = build(rank * directions) { index in
+      let (position, direction) = index.quotientAndRemainder(dividingBy: directions)
+      return small.left[direction * directions + position] * roots[position]
+    }
     var right = [Float](repeating: 0, count: rank * columns)
     Lapack.multiply(turn, wide, rows: rank, inner: directions, columns: columns, into: &right)
     return (left, right)

@@ -166,7 +166,8 @@ extension Repository {
 
       A LoRA adapter that Stemma made of the difference between `\(tuned)` and its base `\(base)`.
 
-      Factors of at most rank \(rank) for \(lines.count) weights; they leave \(residual) of the difference (relative L2).
+      Factors of at most rank \(rank) for \(lines.count) weights.
+      Relative L2 of what they leave out of the difference: \(residual).
 
       """
     return Array(text.utf8)

@@ -30,7 +30,8 @@ extension Repository {
         tensors: manifest.tensors.map {
           .init(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape.dimensions, sha256: $0.digest.hex)
         },
-        madeBy: derivation?.madeBy, method: try derivation.flatMap { try method(of: $0) }, parents: try derivation.map { try parents(of: $0) } ?? [],
+        madeBy: derivation?.madeBy, method: try derivation.flatMap { try method(of: $0) },
+        parents: try derivation.map { try parents(of: $0) } ?? [],
         packedBytes: try lineage.stored(manifest.objects).frameBytes)
     }
   }

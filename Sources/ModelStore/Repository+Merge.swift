@@ -179,7 +179,8 @@ extension RecipeSteps {
 }
 
 extension Plan {
-  /// The input whose configuration and tokenizer the result takes over: the base, else the first; of an adapter its base.
+  /// The input whose configuration and tokenizer the result takes over: the base, else the first; of an adapter, its
+  /// base.
   func donor(of recipe: Recipe, _ models: [ModelInput]) -> Int {
     let model = models.first { $0.reference == recipe.base } ?? models[0]
     return inputs.firstIndex(of: model.parts[0]) ?? 0

@@ -33,7 +33,8 @@ struct LowRankFitTests {
     return found
   }
 
-  @Test("the residual is that of the best factors, for spectra that fall fast, slowly or not", arguments: [0.5, 0.95, 1])
+  @Test(
+    "the residual is that of the best factors, for spectra that fall fast, slowly or not", arguments: [0.5, 0.95, 1])
   func best(decay: Double) throws {
     for (rows, columns, rank) in [(90, 70, 4), (70, 90, 4), (64, 64, 20), (40, 120, 12)] {
       var value = 3.0
@@ -46,7 +47,8 @@ struct LowRankFitTests {
       let all = values.reduce(0) { $0 + $1 * $1 }
       let dropped = values.dropFirst(rank).reduce(0) { $0 + $1 * $1 }
       #expect(abs(fit.squares - all) < 1e-5 * all)
-      #expect(abs(fit.residualSquares.squareRoot() - dropped.squareRoot()) < 2e-3 * all.squareRoot(), "\(rows)×\(columns)")
+      #expect(
+        abs(fit.residualSquares.squareRoot() - dropped.squareRoot()) < 2e-3 * all.squareRoot(), "\(rows)×\(columns)")
       #expect(fit.residualSquares >= dropped * 0.999 - 1e-9 * all)
     }
   }

@@ -95,7 +95,8 @@ private func refusal(_ yaml: String) -> MergeError? {
       #expect(
         refusal("merge_method: linear\nmodels:\n- model: \(reference)")
           == .wrongType(
-            "model", expected: "a model, or a model and an adapter as 'model+adapter'", found: "'\(reference)'", line: 3))
+            "model", expected: "a model, or a model and an adapter as 'model+adapter'", found: "'\(reference)'", line: 3
+          ))
     }
   }
 

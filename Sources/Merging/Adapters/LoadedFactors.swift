@@ -26,7 +26,8 @@ struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: Sendable {
         try source.read(input: read.model, tensor: read.name, bytes: 0..<bytes.count, into: bytes)
       }
       return [Wide](unsafeUninitializedCapacity: count) { buffer, initialized in
-        Wide.widen(UnsafeRawBufferPointer(bytes), read.dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+        Wide.widen(
+          UnsafeRawBufferPointer(bytes), read.dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
         initialized = count
       }
     }

@@ -37,7 +37,10 @@ final class StepExecutor: Sendable {
     let layers = tensors.map { LayerStacks.layer(of: $0.name)?.index ?? (LayerStacks.isAhead($0.name) ? -1 : .max) }
     // A head read from the embedding it is tied to is read apart.
     func read(_ input: PlannedInput, for tensor: Int) -> [String] {
-      [String(input.model), String(input.change?.adapter ?? -1), input.tensor, layers[tensor] == .max ? tensors[tensor].name : ""]
+      [
+        String(input.model), String(input.change?.adapter ?? -1), input.tensor,
+        layers[tensor] == .max ? tensors[tensor].name : "",
+      ]
     }
     var reads: [[String]: Int] = [:]
     for tensor in tensors.indices.sorted(by: { (layers[$0], $0) < (layers[$1], $1) }) {

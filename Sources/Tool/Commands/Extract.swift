@@ -60,15 +60,16 @@ struct Extract: ParsableCommand {
   }
 
   private func text(_ report: ExtractReport) -> String {
-    let head = facts([
-      ("adapter", [report.name, report.model?.shortID].compactMap(\.self).joined(separator: "  ")),
-      ("written", report.path),
-      ("factors", report.lines.count.of("weight")),
-      ("residual", "\(report.residual.digits(4)) of the difference of these weights"),
-      ("saved whole", report.whole.isEmpty ? nil : report.whole.count.of("tensor")),
-      ("as in base", report.equal.of("tensor")),
-      ("size", report.bytes.asSize),
-    ].filter { $0.1 != "" })
+    let head = facts(
+      [
+        ("adapter", [report.name, report.model?.shortID].compactMap(\.self).joined(separator: "  ")),
+        ("written", report.path),
+        ("factors", report.lines.count.of("weight")),
+        ("residual", "\(report.residual.digits(4)) of the difference of these weights"),
+        ("saved whole", report.whole.isEmpty ? nil : report.whole.count.of("tensor")),
+        ("as in base", report.equal.of("tensor")),
+        ("size", report.bytes.asSize),
+      ].filter { $0.1 != "" })
     guard !report.lines.isEmpty else { return head }
     let sorted = report.lines.sorted { $0.residual > $1.residual }
     let shown = tensors || sorted.count <= 12 ? sorted[...] : sorted.prefix(10)

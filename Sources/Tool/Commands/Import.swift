@@ -12,9 +12,9 @@ struct Import: ParsableCommand {
       byte. With --base the tensors are stored as differences to that model where this is smaller; without it the \
       nearest stored model is looked for by comparing weights.
 
-      A folder with adapter_config.json and adapter_model.safetensors is a LoRA adapter of PEFT (LoRA, rsLoRA, DoRA). It \
-      is checked against its base, which has to be in the store: that of --base, else the one its configuration names. \
-      Recipes use it as 'base+adapter', or by its own name.
+      A folder with adapter_config.json and adapter_model.safetensors is an adapter of PEFT (LoRA, rsLoRA, DoRA). It \
+      is checked against its base, which has to be in the store: that of --base, else the one that its configuration \
+      names. Recipes use it as 'base+adapter', or by its own name.
 
       Examples:  stemma import ./math-tune --name math --base base
                  stemma import ./math-lora --name math-lora --base base
