@@ -28,7 +28,7 @@ extension AdapterFault: CustomStringConvertible {
   package var description: String {
     switch self {
     case .notJSON(let error): "\(error)"
-    case .unsupportedKind(let kind): "peft_type \(kind.quoted) is not supported: expected \"LORA\""
+    case .unsupportedKind(let kind): "peft_type \(kind.quoted) is not supported: expected 'LORA'"
     case .unsupportedSetting(let key, let value): "\(key) \(value) is not supported"
     case .badSetting(let key, let expected, let found): "\(key): expected \(expected), found \(found)"
     case .badPattern(let key): "the pattern \(key.quoted) is no regular expression"

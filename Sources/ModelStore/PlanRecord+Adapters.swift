@@ -9,8 +9,8 @@ extension PlanRecord {
     guard let change = input.change else { return .string(input.tensor) }
     var members: [JSONValue.Member] = [
       .init("weight", .string(input.tensor)), .init("dtype", .string(change.weightDType.rawValue)),
-      .init("adapter", .integer(change.adapter)), .init("rank", .integer(change.rank)),
-      .init("scale", .number(change.scale)), .init("transposed", .bool(change.isTransposed)),
+      .init("rank", .integer(change.rank)), .init("scale", .number(change.scale)),
+      .init("transposed", .bool(change.isTransposed)),
       .init("b", factor(change.b)),
     ]
     if let a = change.a { members.append(.init("a", factor(a))) }
@@ -18,12 +18,13 @@ extension PlanRecord {
     return .object(members)
   }
 
-  /// The input again; nil where the record is no place of a tensor among so many models.
-  static func input(_ place: JSONValue, model: Int, dtype: DType, models count: Int) -> PlannedInput? {
-    if let name = place.text { return PlannedInput(model: model, tensor: name, dtype: dtype) }
+  /// The input again; nil where the record is no place of a tensor, or of a weight with an adapter where the way has
+  /// none.
+  static func input(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
+    guard let adapter else { return place.text.map { PlannedInput(model: model, tensor: $0, dtype: dtype) } }
     guard let weight = place["weight"]?.text, let stored = place["dtype"]?.text.flatMap(DType.init(rawValue:)),
-      let adapter = place["adapter"]?.int, (0..<count).contains(adapter), let rank = place["rank"]?.int, rank > 0,
-      let scale = place["scale"]?.double, let isTransposed = place["transposed"]?.truth,
+      let rank = place["rank"]?.int, rank > 0, let scale = place["scale"]?.double,
+      let isTransposed = place["transposed"]?.truth,
       let b = place["b"].flatMap(factor)
     else { return nil }
     let change = LowRank(

@@ -19,7 +19,7 @@ extension Repository {
   ///   knows it. An adapter means nothing without its base, so that it is refused where there is none.
   func link(_ adapter: Adapter, to declared: Digest?, path: String) throws -> AdapterLink {
     guard let base = try declared ?? named(by: adapter) else {
-      let named = adapter.config.base.map { "\"\($0)\", which the store does not have" } ?? "none"
+      let named = adapter.config.base.map { "'\($0)', which the store does not have" } ?? "none"
       throw RepositoryError(
         .notFound, "\(path): the base of the adapter expected, \(Adapter.configFile) names \(named)",
         hint: "import the base, then give its name with --base")

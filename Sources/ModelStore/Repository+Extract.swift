@@ -10,7 +10,7 @@ extension Repository {
   ///
   /// Of every two-dimensional weight that changed, the best factors of at most `rank` are looked for (`LowRankFit`);
   /// all else that changed is saved whole. The factors are found, so they may differ from machine to machine, and are
-  /// stored. Memory: one matrix in f32 (two where the rank is near its size) and its factors.
+  /// stored. On a throw nothing is left behind. Memory: one matrix in f32 (two where the rank is near its size) and its factors.
   ///
   /// - Parameters:
   ///   - out: a new folder for the files; nil for none.
@@ -34,7 +34,7 @@ extension Repository {
         config: config.flatMap { try? JSONValue.parse(try readObject($0.digest)) })
       let search = LowRankFit.Search(seed: seed)
       let target = out ?? temporaryPath("-adapter")
-      defer { if out == nil { try? FileManager.default.removeItem(atPath: target) } }
+      var isDone = false
       let output = try OutputFolder(target: target)
       var lines: [ExtractReport.Line] = []
       do {
@@ -49,6 +49,7 @@ extension Repository {
       var report = ExtractReport(
         path: out.map { _ in output.target }, lines: lines, whole: extraction.whole.map(\.tensor.name),
         equal: extraction.equal, bytes: 0)
+      defer { if out == nil || !isDone { try? FileManager.default.removeItem(atPath: output.target) } }
       let source = ImportSource(folder: try CheckpointFolder.scan(output.target))
       report.bytes = source.bytes
       if let name, let adapter = try source.folder.adapter() {
@@ -60,6 +61,7 @@ extension Repository {
         ).id
         report.name = name
       }
+      isDone = true
       return report
     }
   }

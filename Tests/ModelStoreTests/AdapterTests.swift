@@ -163,6 +163,16 @@ struct StoredAdapterTests {
     let again = try stage.open()
     _ = try again.export("fused", to: stage.folder.path + "/out")
     #expect(try again.verify().damage.isEmpty)
+    // Ranges alone are the same bytes.
+    for name in ["model.up.weight", "model.embed.weight", "model.down.weight"] {
+      var whole: [UInt8] = []
+      try again.readRange("fused", of: .tensor(name), from: 0, to: nil) { whole += Array($0) }
+      for start in stride(from: 0, to: whole.count - 6, by: 5) {
+        var part: [UInt8] = []
+        try again.readRange("fused", of: .tensor(name), from: start, to: start + 6) { part += Array($0) }
+        #expect(part == Array(whole[start..<start + 6]), "\(name) from \(start)")
+      }
+    }
     // The same without a store, and on one thread.
     let paths = recipe.replacing("base+one", with: "./base+./one").replacing("model: two", with: "model: ./base+./two")
       .replacing("base_model: base", with: "base_model: ./base")
@@ -194,9 +204,9 @@ struct StoredAdapterTests {
       $0.name.contains("up.lora_A")
         ? Stage.Content(name: $0.name, dtype: .f32, shape: [2, 2], bytes: Array($0.bytes.prefix(16))) : $0
     }
-    #expect(shape?.message.contains("[2, 2] does not fit \"model.up.weight\" of shape [6, 4]") == true)
+    #expect(shape?.message.contains("[2, 2] does not fit 'model.up.weight' of shape [6, 4]") == true)
     let kind = try refusal("kind", config: [("peft_type", "IA3")]) { $0 }
-    #expect(kind?.kind == .unsupported && kind?.message.contains("\"IA3\"") == true)
+    #expect(kind?.kind == .unsupported && kind?.message.contains("'IA3'") == true)
     #expect(try store.list(all: true).count == 1)
 
     _ = try store.importCheckpoint(at: try folders.write("lora", as: "lora"), name: "lora", base: "base")
@@ -214,6 +224,31 @@ struct StoredAdapterTests {
       try store.importCheckpoint(at: stage.folder.path + "/lora", name: nil, base: "lora")
     }
     #expect(onAdapter?.kind == .invalidInput)
+  }
+
+  @Test("an embedding that is saved beside its factors is what they are added to")
+  func ownWeight() throws {
+    let stage = try Stage()
+    let folders = try PeftFolders(stage)
+    let (name, rows) = ("model.embed.weight", 5)
+    let base = try #require(
+      PeftFolders.contents(try JSONValue.parse(Array(PeftGoldens.base.utf8))).first { $0.name == name })
+    let doubled = numbers(base.bytes).flatMap { value in
+      withUnsafeBytes(of: (value * 2).bitPattern.littleEndian) { Array($0) }
+    }
+    let own = Stage.Content(
+      name: "base_model.model.model.embed.base_layer.weight", dtype: .f32, shape: [rows, 4], bytes: doubled)
+    try folders.write("embedding", as: "lora") { $0 + [own] }
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: stage.folder.path + "/base", name: "base", base: nil)
+    _ = try store.importCheckpoint(at: stage.folder.path + "/lora", name: "lora", base: "base")
+    let report = try store.merge(recipe: applying("lora"), relativeTo: "/", name: nil)
+    var found: [UInt8] = []
+    try store.readRange(report.id, of: .tensor(name), from: 0, to: nil) { found += Array($0) }
+    let peft = numbers(try #require(try folders.merged("embedding")[name]))
+    for (value, (merged, base)) in zip(numbers(found), zip(peft, numbers(base.bytes))) {
+      #expect(abs(value - (merged + base)) < 2e-6)
+    }
   }
 
   @Test("a step of a recipe can be the base of an adapter")

@@ -52,7 +52,8 @@ struct ExtractTests {
 
   @Test("the residual falls with the rank, each is recorded, and the lineage has both parents")
   func ranks() throws {
-    let (_, store) = try prepared()
+    let (stage, store) = try prepared()
+    defer { withExtendedLifetime(stage) {} }
     var last = 1.0
     for rank in [1, 4, 12] {
       let report = try store.extract("ft", base: "base", rank: rank, to: nil, name: "lora-\(rank)")
@@ -134,6 +135,9 @@ struct ExtractTests {
       refusal("less", "base", "x")?.message == "tensor lm_head.weight: expected in both models, found in the base only")
     _ = try store.extract("ft", base: "base", rank: 2, to: nil, name: "lora")
     #expect(refusal("lora", "base", "x")?.kind == .invalidInput)
+    #expect(throws: RepositoryError.self) {
+      try store.extract("ft", base: "base", rank: 2, to: stage.folder.path + "/x", name: "base")
+    }
     #expect(!stage.holds("x"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
   }

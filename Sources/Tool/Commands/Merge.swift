@@ -11,7 +11,7 @@ struct Merge: ParsableCommand {
       Reads a recipe in mergekit's YAML. The store keeps the recipe and the digests of the result, and \
       'stemma export' rebuilds its bytes when they are wanted; --stored keeps the bytes too. (--store is another \
       thing: where the store is.) With --out the result is written to a new folder and no store is used, so the \
-      inputs must be folders.
+      inputs must be folders. An input 'base+adapter' is the base with a PEFT adapter applied.
 
       Examples:  stemma merge recipe.yml --name fused
                  stemma merge recipe.yml --out ./fused
