@@ -47,16 +47,21 @@ package struct Plan: Sendable, Equatable {
 package struct PlannedInput: Sendable, Hashable {
   /// An index into `Plan.inputs`.
   package let model: Int
-  /// Its name there; another than the output's where layers are moved.
+  /// The name under which it is stored there.
   package let tensor: String
+  /// Its name in the model; another than the output's where layers are moved, and than the stored one where an adapter
+  /// holds it.
+  package let name: String
   /// As it is read: as it is stored, or what an adapter's change is computed in.
   package let dtype: DType
   /// What an adapter makes of it.
   package let change: LowRank?
 
-  package init(model: Int, tensor: String, dtype: DType, change: LowRank? = nil) {
+  /// - Parameter name: nil where it is stored by that name.
+  package init(model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil) {
     self.model = model
     self.tensor = tensor
+    self.name = name ?? tensor
     self.dtype = dtype
     self.change = change
   }

@@ -140,7 +140,7 @@ package struct Planner {
     let places = partPlaces[model]
     return PlannedInput(
       model: places[tensor.part], tensor: tensor.storedName, dtype: tensor.change?.dtype ?? tensor.dtype,
-      change: tensor.change.map { $0.moved(to: places[$0.adapter]) })
+      name: tensor.name, change: tensor.change.map { $0.moved(to: places[$0.adapter]) })
   }
 
   /// The smallest of the mergeable dtypes that holds all of these exactly; F32 for BF16 with F16.

@@ -10,7 +10,8 @@ extension Repository {
   ///
   /// Of every two-dimensional weight that changed, the best factors of at most `rank` are looked for (`LowRankFit`);
   /// all else that changed is saved whole. The factors are found, so they may differ from machine to machine, and are
-  /// stored. On a throw nothing is left behind. Memory: one matrix in f32 (two where the rank is near its size) and its factors.
+  /// stored. On a throw nothing is left behind. Memory: one matrix in f32 (two where the rank is near its size) and its
+  /// factors.
   ///
   /// - Parameters:
   ///   - out: a new folder for the files; nil for none.

@@ -38,7 +38,7 @@ final class StepExecutor: Sendable {
     // A head read from the embedding it is tied to is read apart.
     func read(_ input: PlannedInput, for tensor: Int) -> [String] {
       [
-        String(input.model), String(input.change?.adapter ?? -1), input.tensor,
+        String(input.model), String(input.change?.adapter ?? -1), input.name,
         layers[tensor] == .max ? tensors[tensor].name : "",
       ]
     }
@@ -50,8 +50,8 @@ final class StepExecutor: Sendable {
     }
     let keys = tensors.indices.map { tensor in
       let inputs = tensors[tensor].inputs
-      let last = inputs.map { Array($0.tensor.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
-      let ready = inputs.filter { last.elementsEqual($0.tensor.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
+      let last = inputs.map { Array($0.name.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
+      let ready = inputs.filter { last.elementsEqual($0.name.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
       return (name: last, turn: (ready ?? 0, layers[tensor], tensor))
     }
     return tensors.indices.sorted { a, b in
