@@ -18,12 +18,13 @@ extension Adapter {
     let names = BaseNames(base)
     var found: [String: AdaptedTensor] = [:]
     do throws(AdapterRefusal) {
-      for (wanted, tensor) in replacements {
-        let name = names.find(wanted)?.name
-        guard let name = name ?? (isSaved(wanted) ? wanted : nil) else {
-          throw AdapterRefusal(.unknownTensor(tensor.name))
+      for (wanted, tensor) in replacements.sorted(by: { $0.key.precedes($1.key) }) {
+        guard let name = names.find(wanted)?.name ?? (isSaved(wanted) ? wanted : nil) else {
+          throw AdapterRefusal(.baseLacks(tensor.name, needed: wanted))
         }
-        found[name] = .replaced(tensor)
+        if case .replaced(let other) = found.updateValue(.replaced(tensor), forKey: name) {
+          throw AdapterRefusal(.repeatedTensor(tensor.name, other: other.name))
+        }
       }
       let orientations = try orientations(names)
       for part in factors {
@@ -31,8 +32,11 @@ extension Adapter {
         let isTransposed =
           part.isEmbedding || (part.a != nil && isTransposed(part, weight, orientations))
         try check(part, weight, isTransposed)
-        let name = names.find(Self.wanted(part))?.name ?? weight.name
-        found[name] = .factors(part, isTransposed: isTransposed, weight: weight, isOwn: isOwn)
+        let name = names.find(Self.wanted(part))?.name ?? Self.wanted(part)
+        let change = AdaptedTensor.factors(part, isTransposed: isTransposed, weight: weight, isOwn: isOwn)
+        if case .factors(let other, _, _, _) = found.updateValue(change, forKey: name) {
+          throw AdapterRefusal(.repeatedTensor(part.b.name, other: other.b.name))
+        }
       }
     } catch {
       throw .adapter(path: path, error.fault)

@@ -102,12 +102,12 @@ extension Repository {
     return try extraction.matrices.map { matrix in
       try pool.checkInterruption()
       var change = try difference(matrix, readers)
-      let fit = try LowRankFit(
-        of: &change, rows: matrix.rows, columns: matrix.columns, rank: matrix.rank, search: search)
-      guard fit.squares.isFinite else {
+      guard change.withUnsafeBufferPointer({ Float.squares($0) }).isFinite else {
         throw RepositoryError(
           .invalidInput, "tensor \(matrix.tuned.name): finite numbers expected in both models, found NaN or infinity")
       }
+      let fit = try LowRankFit(
+        of: &change, rows: matrix.rows, columns: matrix.columns, rank: matrix.rank, search: search)
       let names = AdapterDraft.factorNames(of: matrix.module)
       let (a, b) =
         matrix.isTransposed

@@ -167,7 +167,8 @@ struct AdapterTests {
     let found = try saved.applied(to: base, path: "a")
     #expect(found["score.weight"] == .replaced(score) && found["norm.weight"] == .replaced(norm))
     let plain = try Adapter(config: config(), tensors: factors("model.up") + [score], path: "a")
-    #expect(fault { _ = try plain.applied(to: base, path: "a") } == .unknownTensor(score.name))
+    #expect(
+      fault { _ = try plain.applied(to: base, path: "a") } == .baseLacks(score.name, needed: "score.weight"))
   }
 
   @Test("an adapter's folder is told from a model's, and a pickle is refused with the way to convert it")

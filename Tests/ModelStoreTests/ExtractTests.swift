@@ -133,6 +133,11 @@ struct ExtractTests {
       at: try stage.write("less", Array(model(seed: 5) { _ in true }.dropLast())), name: "less", base: nil)
     #expect(
       refusal("less", "base", "x")?.message == "tensor lm_head.weight: expected in both models, found in the base only")
+    var broken = model(seed: 5) { _ in true }
+    broken[1] = Stage.Content(
+      name: broken[1].name, dtype: .bf16, shape: broken[1].shape, bytes: [0xC0, 0x7F] + broken[1].bytes.dropFirst(2))
+    _ = try store.importCheckpoint(at: try stage.write("broken", broken), name: "broken", base: nil)
+    #expect(refusal("broken", "base", "x")?.message.hasPrefix("tensor \(broken[1].name): finite numbers") == true)
     _ = try store.extract("ft", base: "base", rank: 2, to: nil, name: "lora")
     #expect(refusal("lora", "base", "x")?.kind == .invalidInput)
     #expect(throws: RepositoryError.self) {
