@@ -38,10 +38,13 @@ let package = Package(
     // Hot loops over plain buffers.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     // Strict reading and canonical writing of JSON text.
     .target(name: "JSON", swiftSettings: house),
     // Numbers: dtypes, shapes, loops, workers.
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),
+    // Factors of matrices, found once and stored.
+    .target(name: "LinearAlgebra", dependencies: ["Tensors", "COpenBLAS"], swiftSettings: house),
     // Bytes: frames, packs, disks.
     .target(name: "Objects", dependencies: ["JSON", "CKernels", crypto, system], swiftSettings: house),
     // SQL text.
@@ -60,7 +63,10 @@ let package = Package(
     // The one room where numbers and bytes meet, and its door.
     .target(
       name: "ModelStore",
-      dependencies: ["JSON", "Tensors", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", log, crypto, system],
+      dependencies: [
+        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", log, crypto,
+        system,
+      ],
       swiftSettings: house),
     .executableTarget(name: "Tool", dependencies: ["ModelStore", "JSON", arguments], swiftSettings: house),
 
@@ -69,6 +75,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: house),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: house),
     .testTarget(name: "ObjectsTests", dependencies: ["Objects", "JSON", "TestSupport", crypto], swiftSettings: house),
     .testTarget(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),

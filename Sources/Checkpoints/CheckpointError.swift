@@ -6,6 +6,7 @@ package enum CheckpointError: Error, Sendable, Equatable {
   case folder(path: String, FolderFault)
   case header(path: String, HeaderFault)
   case index(path: String, IndexFault)
+  case adapter(path: String, AdapterFault)
   /// The tensor is in two files that together are one model.
   case tensorTwice(tensor: String, first: String, second: String)
   case cannotRead(path: String, reason: String)
@@ -67,10 +68,16 @@ extension CheckpointError: CustomStringConvertible {
     case .folder(let path, let fault): "\(path.quoted) \(fault)"
     case .header(let path, let fault): "\(path.quoted): \(fault)"
     case .index(let path, let fault): "\(path.quoted): \(fault)"
+    case .adapter(let path, let fault): "\(path.quoted): \(fault)"
     case .tensorTwice(let tensor, let first, let second):
       "the tensor \(tensor.quoted) is in both \(first.quoted) and \(second.quoted)"
     case .cannotRead(let path, let reason): "cannot read \(path.quoted): \(reason)"
     }
+  }
+
+  /// True for what is well-formed but not read.
+  package var isUnsupported: Bool {
+    if case .adapter(_, let fault) = self { fault.isUnsupported } else { false }
   }
 
   /// One line on how to get past the error, where there is something to say.
@@ -88,6 +95,7 @@ extension CheckpointError: CustomStringConvertible {
       "the download may be incomplete; fetch the model again"
     case .index(_, .tensorUnlisted), .index(_, .tensorMissing), .tensorTwice:
       "files of an older save may be mixed in; keep the files of one save only"
+    case .adapter(_, let fault): fault.hint
     default: nil
     }
   }

@@ -45,7 +45,27 @@ package struct CheckpointFolder: Sendable {
     return CheckpointFolder(path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) })
   }
 
+  /// The adapter in the folder, its configuration read and checked against its tensors; nil where it holds a model.
+  ///
+  /// - Throws: `CheckpointError.adapter`.
+  package func adapter() throws(CheckpointError) -> Adapter? {
+    guard Adapter.isAdapter(files.map(\.path)),
+      let header = files.first(where: { $0.path == Adapter.weightsFile })?.header
+    else { return nil }
+    let place = path.joined(Adapter.configFile)
+    let file = try ReadFile(place)
+    let text = try file.bytes(at: 0, count: file.stamp.size)
+    return try Adapter(
+      config: AdapterConfig(parsing: text, path: place), tensors: header.tensors.map(\.outline),
+      path: path.joined(Adapter.weightsFile))
+  }
+
   private static func requireSafetensors(_ names: [String], in path: String) throws(CheckpointError) {
+    let isModel = names.contains { $0.hasSuffix(".safetensors") && !$0.contains("/") }
+    if names.contains(Adapter.configFile), !isModel {
+      let pickle = names.first { ["adapter_model.bin", "adapter_model.pt"].contains($0) }
+      throw .adapter(path: path, pickle.map { .onlyPickle(file: $0) } ?? .noWeights)
+    }
     if names.contains(where: { $0.hasSuffix(".safetensors") }) { return }
     let pickle = names.first { name in
       [".bin", ".pt", ".pth", ".ckpt", ".pkl"].contains { name.hasSuffix($0) } && !name.isTrainingState

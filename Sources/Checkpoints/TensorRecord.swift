@@ -10,6 +10,9 @@ package struct TensorRecord: Sendable, Hashable {
   /// One past the last byte, counted from the start of the file's data.
   package let end: Int
 
+  /// All but its place.
+  package var outline: TensorOutline { TensorOutline(name: name, dtype: dtype, shape: shape) }
+
   /// Bytes of the tensor.
   package var byteCount: Int { end - begin }
 

@@ -101,6 +101,10 @@ package struct ModelOrigin: Sendable, Equatable {
 package enum DerivationKind: String, Sendable {
   case `import`
   case merge
+  /// Files of an adapter; its parent is the base that it changes.
+  case adapter
+  /// An adapter found as the difference of two models.
+  case extract
 }
 
 /// One input of a derivation.

@@ -7,7 +7,7 @@ package typealias Measurements = [Double]
 package struct Executor: Sendable {
   /// What this executor does.
   package let plan: Plan
-  private let source: any TensorSource
+  private let inputs: InputReader
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
   private let isProved: Bool
@@ -16,10 +16,10 @@ package struct Executor: Sendable {
   ///   not be looked for again.
   package init(plan: Plan, source: any TensorSource, isProved: Bool = false) {
     self.plan = plan
-    self.source = source
+    inputs = InputReader(source)
     self.isProved = isProved
     stepwise =
-      plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, source: source, isProved: isProved) : nil
+      plan.arithmetic == Plan.mergekit015 ? StepExecutor(plan: plan, inputs: inputs, isProved: isProved) : nil
   }
 
   /// The measurements of tensor number `tensor` of the plan: empty where its method needs none. May read the inputs
@@ -66,7 +66,7 @@ package struct Executor: Sendable {
 
   private func reader(_ tensor: PlannedTensor, _ elements: Range<Int>) -> BlockReader {
     BlockReader(
-      plan: plan, tensor: tensor, elements: elements, source: source,
+      plan: plan, tensor: tensor, elements: elements, inputs: inputs,
       refusesNonfinite: !isProved && !tensor.allowsNonfinite)
   }
 
@@ -118,12 +118,12 @@ struct BlockReader {
   let plan: Plan
   let tensor: PlannedTensor
   let elements: Range<Int>
-  let source: any TensorSource
+  let inputs: InputReader
   let refusesNonfinite: Bool
 
   /// Reads the block of the input at `place` of the tensor's inputs into `buffer`.
   func read(_ place: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
-    let target = buffer.bytes(byteRange(place).count)
+    let target = buffer.bytes(elements.count * max(1, tensor.inputs[place].dtype.bits / 8))
     try read(place, into: target)
     return UnsafeRawBufferPointer(target)
   }
@@ -137,13 +137,7 @@ struct BlockReader {
 
   /// The same into memory of the right size.
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
-    let input = tensor.inputs[position]
-    try source.read(input: input.model, tensor: input.tensor, bytes: byteRange(position), into: target)
+    try inputs.read(tensor.inputs[position], of: tensor.shape, elements: elements, into: target)
     try checkInput(position, UnsafeRawBufferPointer(target))
-  }
-
-  private func byteRange(_ position: Int) -> Range<Int> {
-    let width = max(1, tensor.inputs[position].dtype.bits / 8)
-    return elements.lowerBound * width..<elements.upperBound * width
   }
 }

@@ -10,7 +10,8 @@ extension PlannedTensor {
   /// True where the result is the bytes of the first input: nothing is computed, so nothing in them matters.
   var isCopied: Bool {
     if method.name == .copy { return true }
-    return method.name == .passthrough && method.perInput["scale"] == nil && inputs[0].dtype == dtype
+    return method.name == .passthrough && method.perInput["scale"] == nil && inputs[0].change == nil
+      && inputs[0].dtype == dtype
       && (workingDType ?? dtype) == dtype
   }
 
@@ -39,7 +40,7 @@ extension BlockReader {
 
   private func refusal(of found: (index: Int, value: Double), _ position: Int) -> MergeError {
     .notFinite(
-      tensor: tensor.inputs[position].tensor, model: plan.inputs[tensor.inputs[position].model],
+      tensor: tensor.inputs[position].tensor, model: plan.label(of: tensor.inputs[position]),
       element: elements.lowerBound + found.index, value: found.value.inErrors, measuredBy: nil)
   }
 }
@@ -68,7 +69,7 @@ extension TensorPasses {
     guard let found = blocks.compactMap(\.self).first else { return .tooLarge(tensor: name) }
     return .notFinite(
       tensor: planned.inputs[found.position].tensor,
-      model: executor.plan.inputs[planned.inputs[found.position].model], element: found.element,
+      model: executor.plan.label(of: planned.inputs[found.position]), element: found.element,
       value: Double(found.value).inErrors, measuredBy: planned.method.name.rawValue)
   }
 }

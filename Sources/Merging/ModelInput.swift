@@ -4,10 +4,14 @@ package import Tensors
 package struct ModelInput: Sendable, Equatable {
   /// The reference as the recipe has it.
   package let reference: String
+  /// The references of the models that its tensors are read from: itself, or a base and then an adapter.
+  package let parts: [String]
   package let tensors: [TensorInput]
 
-  package init(reference: String, tensors: [TensorInput]) {
+  /// - Parameter parts: nil for the model itself.
+  package init(reference: String, parts: [String]? = nil, tensors: [TensorInput]) {
     self.reference = reference
+    self.parts = parts ?? [reference]
     self.tensors = tensors
   }
 }
@@ -19,11 +23,23 @@ package struct TensorInput: Sendable, Equatable {
   package let shape: Shape
   /// The tensor's digest, where it is known: tensors that must be equal are then compared without reading them.
   package let digestHex: String?
+  /// Which of the model's parts holds it, and under which name.
+  package let part: Int
+  package let storedName: String
+  /// What an adapter makes of it; `dtype` is that of the weight all the same.
+  package let change: LowRank?
 
-  package init(name: String, dtype: DType, shape: Shape, digestHex: String? = nil) {
+  /// - Parameter storedName: nil where it is `name`.
+  package init(
+    name: String, dtype: DType, shape: Shape, digestHex: String? = nil, part: Int = 0, storedName: String? = nil,
+    change: LowRank? = nil
+  ) {
     self.name = name
     self.dtype = dtype
     self.shape = shape
     self.digestHex = digestHex
+    self.part = part
+    self.storedName = storedName ?? name
+    self.change = change
   }
 }

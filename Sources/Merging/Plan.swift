@@ -25,6 +25,11 @@ package struct Plan: Sendable, Equatable {
   /// random numbers.
   package static let mergekit015 = "mergekit-0.1.5"
 
+  /// What people call the model that an input is read from: `base`, or `base+adapter`.
+  package func label(of input: PlannedInput) -> String {
+    inputs[input.model] + (input.change.map { "+" + inputs[$0.adapter] } ?? "")
+  }
+
   /// Every arithmetic there is.
   package static let arithmetics = [exact1, mergekit015]
 
@@ -42,15 +47,23 @@ package struct Plan: Sendable, Equatable {
 package struct PlannedInput: Sendable, Hashable {
   /// An index into `Plan.inputs`.
   package let model: Int
-  /// Its name there; another than the output's where layers are moved.
+  /// The name under which it is stored there.
   package let tensor: String
-  /// As it is stored.
+  /// Its name in the model; another than the output's where layers are moved, and than the stored one where an adapter
+  /// holds it.
+  package let name: String
+  /// As it is read: as it is stored, or what an adapter's change is computed in.
   package let dtype: DType
+  /// What an adapter makes of it.
+  package let change: LowRank?
 
-  package init(model: Int, tensor: String, dtype: DType) {
+  /// - Parameter name: nil where it is stored by that name.
+  package init(model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil) {
     self.model = model
     self.tensor = tensor
+    self.name = name ?? tensor
     self.dtype = dtype
+    self.change = change
   }
 }
 
@@ -90,7 +103,7 @@ package struct PlannedTensor: Sendable, Equatable {
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
   /// Bytes of the inputs of this tensor, each as often as it is read.
-  package var bytesToRead: Int { passes * inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
+  package var bytesToRead: Int { passes * inputs.reduce(0) { $0 + $1.bytesToRead(of: shape) } }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }
@@ -100,8 +113,9 @@ package struct PlannedTensor: Sendable, Equatable {
 
   /// Bytes of buffers while this tensor is made, of one worker; of all of them in mergekit's arithmetic.
   package var memory: Int {
-    if workingDType != nil, !isCopied { return unitCount * 4 * (2 * inputs.count + 4) }
-    return blockMemory(elements: min(PlannedTensor.blockElements, unitCount))
+    let factors = inputs.reduce(0) { $0 + $1.factorMemory(of: shape) }
+    if workingDType != nil, !isCopied { return factors + unitCount * 4 * (2 * inputs.count + 4) }
+    return factors + blockMemory(elements: min(PlannedTensor.blockElements, unitCount))
   }
 
   /// Elements that writers ask for at once.

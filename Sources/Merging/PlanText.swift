@@ -11,9 +11,9 @@ extension Double {
 extension MethodCall {
   /// The method and its parameters, e.g. `linear of 0 1, weight 0.5 0.5, normalize 1`.
   fileprivate func text(inputs: [PlannedInput]) -> String {
-    let others = inputs.enumerated().filter { $0.offset != base }.map { "\($0.element.model)" }
+    let others = inputs.enumerated().filter { $0.offset != base }.map(\.element.place)
     var parts = ["\(name.rawValue) of \(others.joined(separator: " "))"]
-    if let base { parts.append("base \(inputs[base].model)") }
+    if let base { parts.append("base \(inputs[base].place)") }
     for (parameter, values) in perInput.sorted(by: { $0.key < $1.key }) {
       parts.append("\(parameter) \(values.isEmpty ? "none" : values.map(\.inPlans).joined(separator: " "))")
     }
@@ -24,11 +24,20 @@ extension MethodCall {
   }
 }
 
+extension PlannedInput {
+  /// The number of the input, with that of an adapter: `0+1`.
+  fileprivate var place: String { "\(model)" + (change.map { "+\($0.adapter)" } ?? "") }
+}
+
 extension Plan: CustomStringConvertible {
   /// The plan for people: what is read, the ways to merge by number, one line a tensor, and totals.
   package var description: String {
     var lines = ["arithmetic \(arithmetic)", ""]
     for (index, input) in inputs.enumerated() { lines.append("input \(index)  \(input)") }
+    var applied: Set<String> = []
+    for input in tensors.flatMap(\.inputs) where input.change != nil && applied.insert(input.place).inserted {
+      lines.append("input \(input.place)  \(label(of: input))")
+    }
     lines.append("")
     var ways: [String: Int] = [:]
     var rows = [["way", "dtype", "shape", "reads", "tensor"]]

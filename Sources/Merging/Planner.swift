@@ -10,6 +10,9 @@ package struct Planner {
   private let tables: [[String: TensorInput]]
   /// The places in `models`.
   private let places: [String: Int]
+  /// The parts of all models, each once, and for each model the places of its parts there.
+  private let parts: [String]
+  private let partPlaces: [[Int]]
 
   /// Plans a merge.
   ///
@@ -30,7 +33,7 @@ package struct Planner {
     tensors.reserveCapacity(outputs.count)
     for output in outputs { tensors.append(try planner.tensor(output)) }
     return Plan(
-      arithmetic: arithmetic, seed: planner.isStepwise ? seed ?? 0 : nil, inputs: planner.models.map(\.reference),
+      arithmetic: arithmetic, seed: planner.isStepwise ? seed ?? 0 : nil, inputs: planner.parts,
       tensors: tensors)
   }
 
@@ -48,6 +51,15 @@ package struct Planner {
     }
     self.recipe = recipe
     self.isStepwise = isStepwise
+    var parts: [String] = []
+    partPlaces = models.map { model in
+      model.parts.map { part in
+        if let place = parts.firstIndex(of: part) { return place }
+        parts.append(part)
+        return parts.count - 1
+      }
+    }
+    self.parts = parts
     self.models = models
     self.tables = tables
     places = Dictionary(uniqueKeysWithValues: models.indices.map { (models[$0].reference, $0) })
@@ -91,7 +103,7 @@ package struct Planner {
     let working = recipe.dtype ?? Self.wider(of: stored.map(\.dtype))
     let isWidened = isStepwise && stored.count > 1 && StepMethod.widens(recipe.method)
     let dtype = recipe.outDType ?? (isWidened ? .f32 : working)
-    if isStepwise, working == .f64 {
+    if isStepwise, working == .f64 || stored.contains(where: { $0.change?.dtype == .f64 }) {
       throw .misfit(
         place: "mergekit's arithmetic, tensor '\(place.name)'", expected: "at most F32 (dtype: float32)",
         found: "F64, which only the exact arithmetic computes in", line: nil)
@@ -102,7 +114,7 @@ package struct Planner {
     return PlannedTensor(
       name: place.name, dtype: dtype, shape: first.shape,
       method: try ParameterLookup(recipe: recipe, output: output, working: isStepwise ? working : nil).call(),
-      inputs: zip(indices, stored).map { PlannedInput(model: $0, tensor: $1.name, dtype: $1.dtype) },
+      inputs: zip(indices, stored).map(planned),
       workingDType: isStepwise ? working : nil)
   }
 
@@ -122,9 +134,15 @@ package struct Planner {
     let unproved = stored.indices.filter { $0 == 0 || first.digestHex == nil || stored[$0].digestHex == nil }
     return PlannedTensor(
       name: name, dtype: first.dtype, shape: first.shape, method: MethodCall(.copy),
-      inputs: unproved.map {
-        PlannedInput(model: indices[$0], tensor: stored[$0].name, dtype: stored[$0].dtype)
-      })
+      inputs: unproved.map { planned(indices[$0], stored[$0]) })
+  }
+
+  /// What is read for a tensor of a model.
+  private func planned(_ model: Int, _ tensor: TensorInput) -> PlannedInput {
+    let places = partPlaces[model]
+    return PlannedInput(
+      model: places[tensor.part], tensor: tensor.storedName, dtype: tensor.change?.dtype ?? tensor.dtype,
+      name: tensor.name, change: tensor.change.map { $0.moved(to: places[$0.adapter]) })
   }
 
   /// The smallest of the mergeable dtypes that holds all of these exactly; F32 for BF16 with F16.

@@ -54,7 +54,9 @@ package struct RecipeSteps: Sendable, Equatable {
       }
       path.append(index)
       for reference in written[index].recipe.modelReferences {
-        if let used = places[reference] { try visit(used) }
+        for part in AdaptedReference(reference)?.parts ?? [] {
+          if let used = places[part] { try visit(used) }
+        }
       }
       path.removeLast()
       order.append(index)

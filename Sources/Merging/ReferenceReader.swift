@@ -17,8 +17,10 @@ enum ReferenceReader {
     } else {
       text = try YAML.text(node, key)
     }
-    if text.utf8.contains(UInt8(ascii: "+")) {
-      throw .unsupported(feature: "an adapter on a model ('\(text)')", line: node.mark?.line)
+    guard AdaptedReference(text) != nil else {
+      throw .wrongType(
+        key, expected: "a model, or a model and an adapter as 'model+adapter'", found: "'\(text)'",
+        line: node.mark?.line)
     }
     return text
   }

@@ -25,8 +25,11 @@ struct Derivation: Sendable {
   var sketch: Sketch?
   /// Merges.
   var recipe: Digest?
+  /// The merge method, or of an adapter its kind and rank.
   var method: String?
   var arithmetic: String?
+  /// How the factors of an extracted adapter were found, and what they leave out.
+  var extraction: JSONValue?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -54,6 +57,7 @@ struct Derivation: Sendable {
     if let recipe { members.append(.init("recipe", .string(recipe.hex))) }
     if let method { members.append(.init("method", .string(method))) }
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
+    if let extraction { members.append(.init("extraction", extraction)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -101,6 +105,7 @@ struct Derivation: Sendable {
     recipe = value["recipe"]?.text.flatMap { Digest(hex: $0) }
     method = value["method"]?.text
     arithmetic = value["arithmetic"]?.text
+    extraction = value["extraction"]
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

@@ -21,7 +21,8 @@ extension RepositoryError {
   init(translating error: any Error) {
     switch error {
     case let error as RepositoryError: self = error
-    case let error as CheckpointError: self.init(.invalidInput, error.description, hint: error.hint)
+    case let error as CheckpointError:
+      self.init(error.isUnsupported ? .unsupported : .invalidInput, error.description, hint: error.hint)
     case let error as MergeError:
       if case .unsupported = error {
         self.init(.unsupported, error.description)

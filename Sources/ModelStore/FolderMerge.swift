@@ -10,14 +10,19 @@ import Tensors
 final class FolderInput: Sendable {
   let reference: String
   let folder: CheckpointFolder
+  private let adapter: Adapter?
+  /// Those whose tensors are the model or the adapter.
+  private let files: [CheckpointFile]
   private let places: [String: (path: String, offset: Int)]
   private let open = Mutex<[String: LocalFile]>([:])
 
   init(_ reference: String, relativeTo directory: String) throws {
     self.reference = reference
     folder = try CheckpointFolder.scan(Repository.path(reference, relativeTo: directory))
+    adapter = try folder.adapter()
+    files = folder.files.filter { [adapter] in adapter == nil || $0.path == Adapter.weightsFile }
     var places: [String: (path: String, offset: Int)] = [:]
-    for file in folder.files {
+    for file in files {
       for tensor in file.header?.tensors ?? [] {
         places[tensor.name] = (folder.path + "/" + file.path, file.header!.dataStart + tensor.begin)
       }
@@ -25,12 +30,13 @@ final class FolderInput: Sendable {
     self.places = places
   }
 
-  var mergeInput: ModelInput {
-    ModelInput(
-      reference: reference,
-      tensors: folder.files.flatMap { $0.header?.tensors ?? [] }.map {
-        TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: nil)
-      })
+  var inputModel: InputModel {
+    InputModel(
+      input: ModelInput(
+        reference: reference,
+        tensors: files.flatMap { $0.header?.tensors ?? [] }.map {
+          TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: nil)
+        }), adapter: adapter)
   }
 
   func read(_ tensor: String, at start: Int, into out: UnsafeMutableRawBufferPointer) throws {
@@ -66,7 +72,7 @@ extension Repository {
     try door {
       let steps = try RecipeSteps(yaml: text)
       return try PlanReport(
-        steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeInput },
+        steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).inputModel },
         workers: defaultWorkers(nil))
     }
   }
@@ -80,15 +86,19 @@ extension Repository {
     interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
     try door {
-      let steps = try RecipeSteps(yaml: text).recipes
-      guard steps.count == 1, let recipe = steps.first else {
+      let steps = try RecipeSteps(yaml: text)
+      guard steps.recipes.count == 1, let recipe = steps.recipes.first else {
         throw RepositoryError(
-          .unsupported, "the recipe: expected one document where there is no store, found \(steps.count)",
+          .unsupported, "the recipe: expected one document where there is no store, found \(steps.recipes.count)",
           hint: "merge in a store with --name, then export")
       }
-      let inputs = try folders(of: recipe, relativeTo: directory)
-      let plan = try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput), options)
-      let donor = inputs[recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0]
+      var found: [String: FolderInput] = [:]
+      for name in steps.parts { found[name] = try FolderInput(name, relativeTo: directory) }
+      let folders = found
+      let models = try recipe.modelReferences.map { try InputModel.mergeInput($0) { folders[$0]!.inputModel } }
+      let plan = try Planner.plan(recipe: recipe, inputs: models, options)
+      let inputs = plan.inputs.map { folders[$0]! }
+      let donor = inputs[plan.donor(of: recipe, models)]
       let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
       let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
       let layout = try FusedLayout(
@@ -117,10 +127,6 @@ extension Repository {
         throw error
       }
     }
-  }
-
-  private static func folders(of recipe: Recipe, relativeTo directory: String) throws -> [FolderInput] {
-    try recipe.modelReferences.map { try FolderInput($0, relativeTo: directory) }
   }
 
   private static func contents(_ path: String) throws -> [UInt8] {

@@ -5,7 +5,9 @@ enum ModelCard {
   static func text(_ recipe: Recipe) -> String {
     let models = recipe.modelReferences
     // Paths say nothing elsewhere, and hubs take base_model for the names of repositories.
-    let named = models.filter { !Repository.isPath($0) }
+    var seen: Set<String> = []
+    let parts = models.flatMap { AdaptedReference($0)?.parts ?? [$0] }
+    let named = parts.filter { !Repository.isPath($0) && seen.insert($0).inserted }
     var lines = ["---", named.isEmpty ? "base_model: []" : "base_model:"]
     lines += named.map { "- \(quoted($0))" }
     lines += ["library_name: transformers", "tags:", "- mergekit", "- merge", "---", ""]

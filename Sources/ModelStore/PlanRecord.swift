@@ -11,6 +11,8 @@ enum PlanRecord {
   private struct Way: Hashable {
     let method: MethodCall
     let models: [Int]
+    /// For each input the index of the adapter that is applied to it.
+    let adapters: [Int?]
     let dtypes: [DType]
     let working: DType?
   }
@@ -20,15 +22,16 @@ enum PlanRecord {
     var ways: [JSONValue] = []
     let tensors = plan.tensors.map { tensor -> JSONValue in
       let way = Way(
-        method: tensor.method, models: tensor.inputs.map(\.model), dtypes: tensor.inputs.map(\.dtype),
+        method: tensor.method, models: tensor.inputs.map(\.model), adapters: tensor.inputs.map { $0.change?.adapter },
+        dtypes: tensor.inputs.map(\.dtype),
         working: tensor.workingDType)
       if numbers[way] == nil {
         numbers[way] = ways.count
         ways.append(json(way))
       }
       let number = JSONValue.integer(numbers[way]!)
-      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name }) { return number }
-      return .array([number] + tensor.inputs.map { .string($0.tensor) })
+      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil }) { return number }
+      return .array([number] + tensor.inputs.map(place))
     }
     var members: [JSONValue.Member] = [
       .init("inputs", .array(plan.inputs.map(JSONValue.string))), .init("ways", .array(ways)),
@@ -43,6 +46,9 @@ enum PlanRecord {
       .init("method", .string(way.method.name.rawValue)), .init("inputs", .array(way.models.map(JSONValue.integer))),
       .init("dtypes", .array(way.dtypes.map { .string($0.rawValue) })),
     ]
+    if way.adapters.contains(where: { $0 != nil }) {
+      members.append(.init("adapters", .array(way.adapters.map { $0.map(JSONValue.integer) ?? .null })))
+    }
     if let working = way.working { members.append(.init("working_dtype", .string(working.rawValue))) }
     if let base = way.method.base { members.append(.init("base", .integer(base))) }
     if !way.method.perInput.isEmpty {
@@ -65,14 +71,15 @@ enum PlanRecord {
     for (tensor, number) in zip(tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, numbers) {
       guard let index = number.int ?? number.elements?.first?.int, ways.indices.contains(index), let way = ways[index]
       else { return nil }
-      let names = number.elements?.dropFirst().compactMap(\.text) ?? way.models.map { _ in tensor.name }
-      guard names.count == way.models.count else { return nil }
-      let inputs = way.models.indices.map {
-        PlannedInput(model: way.models[$0], tensor: names[$0], dtype: way.dtypes[$0])
+      let places = number.elements.map { Array($0.dropFirst()) } ?? way.models.map { _ in .string(tensor.name) }
+      guard places.count == way.models.count else { return nil }
+      let read = way.models.indices.compactMap {
+        input(places[$0], model: way.models[$0], adapter: way.adapters[$0], dtype: way.dtypes[$0])
       }
+      guard read.count == places.count else { return nil }
       planned.append(
         PlannedTensor(
-          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: inputs,
+          name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: read,
           workingDType: way.working))
     }
     let seed = record["seed"]?.int.flatMap(UInt32.init(exactly:))
@@ -86,6 +93,10 @@ enum PlanRecord {
       let dtypes = record["dtypes"]?.elements?.compactMap({ $0.text.flatMap(DType.init(rawValue:)) }),
       dtypes.count == inputs.count
     else { return nil }
+    let adapters = record["adapters"]?.elements?.map(\.int) ?? inputs.map { _ in nil }
+    guard adapters.count == inputs.count, adapters.allSatisfy({ $0.map((0..<count).contains) ?? true }) else {
+      return nil
+    }
     let base = record["base"]?.int
     if let base, !inputs.indices.contains(base) { return nil }
     var perInput: [String: [Double]] = [:]
@@ -96,7 +107,8 @@ enum PlanRecord {
     var settings: [String: Double] = [:]
     for member in record["settings"]?.members ?? [] { settings[member.key] = member.value.double }
     return Way(
-      method: MethodCall(name, base: base, perInput: perInput, settings: settings), models: inputs, dtypes: dtypes,
+      method: MethodCall(name, base: base, perInput: perInput, settings: settings), models: inputs, adapters: adapters,
+      dtypes: dtypes,
       working: record["working_dtype"]?.text.flatMap(DType.init(rawValue:)))
   }
 }

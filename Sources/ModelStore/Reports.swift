@@ -14,7 +14,7 @@ public struct ModelSummary: Sendable {
   public let tensors: Int
   /// Of all files of the model.
   public let bytes: Int
-  /// `import` or `merge`; nil where no derivation is known.
+  /// `import`, `merge`, `adapter` or `extract`; nil where no derivation is known.
   public let kind: String?
   public let madeAt: String?
 
@@ -38,7 +38,7 @@ public struct ImportReport: Sendable {
   /// The base, as people call it; nil where none was used.
   public let base: String?
   public let baseID: String?
-  /// `declared`, `found` or `none`.
+  /// `declared`, `found`, `named` (by an adapter's own configuration) or `none`.
   public let baseChoice: String
   /// What was measured of the base, in one line.
   public let baseNote: String?
@@ -83,6 +83,8 @@ public struct ModelDetails: Sendable {
   public let files: [File]
   public let tensors: [TensorLine]
   public let madeBy: String?
+  /// The merge method, or of an adapter its kind and rank; nil for imports.
+  public let method: String?
   /// Parents as `role name`.
   public let parents: [LineageReport.Parent]
   /// Bytes of the packed frames this model's objects take, shared ones counted whole.
@@ -91,7 +93,7 @@ public struct ModelDetails: Sendable {
   package var json: JSONValue {
     [
       "model": summary.json, "weights_id": .string(weightsID), "made_by": .init(madeBy),
-      "packed_bytes": .integer(packedBytes), "parents": .array(parents.map(\.json)),
+      "method": .init(method), "packed_bytes": .integer(packedBytes), "parents": .array(parents.map(\.json)),
       "files": .array(
         files.map {
           [
@@ -137,7 +139,7 @@ public struct LineageReport: Sendable {
     public let madeAt: String
     public let madeBy: String
     public let tool: String
-    /// The merge method; nil for imports.
+    /// The merge method, or of an adapter its kind and rank; nil for imports.
     public let method: String?
     public let parents: [Parent]
 

@@ -93,11 +93,15 @@ extension Repository {
     var values: [String: Set<Double>] = [:]
     for way in derivation.plan?["ways"]?.elements ?? [] {
       let base = way["base"]?.int
+      let adapters = way["adapters"]?.elements?.map(\.int)
       let models = (way["inputs"]?.elements ?? []).compactMap(\.int).enumerated().filter { $0.offset != base }
       for member in way["per_input"]?.members ?? [] {
         for (input, value) in zip(models, member.value.elements?.compactMap(\.double) ?? [])
         where inputs.indices.contains(input.element) {
-          values["\(member.key) of \(inputs[input.element])", default: []].insert(value)
+          let adapter =
+            adapters.flatMap { $0.indices.contains(input.offset) ? $0[input.offset] : nil }
+            .flatMap { inputs.indices.contains($0) ? "+" + inputs[$0] : nil } ?? ""
+          values["\(member.key) of \(inputs[input.element])\(adapter)", default: []].insert(value)
         }
       }
       for member in way["settings"]?.members ?? [] {

@@ -10,7 +10,8 @@ extension Repository {
   ///
   /// - Parameters:
   ///   - name: what to call the model; nil leaves it unnamed.
-  ///   - base: a reference to the model it was fine-tuned from; nil looks for the nearest stored one.
+  ///   - base: a reference to the model it was fine-tuned from; nil looks for the nearest stored one. The base of an
+  ///     adapter, by nil the one that its configuration names.
   ///   - madeBy: who, for the record; nil for `user@host`.
   ///   - progress: told bytes done and bytes in all, from any thread.
   public func importCheckpoint(
@@ -24,6 +25,11 @@ extension Repository {
       let folder = try CheckpointFolder.scan(path)
       let source = ImportSource(folder: folder)
       try requireSpace(for: source.bytes)
+      if let adapter = try folder.adapter() {
+        let link = try link(adapter, to: declared, path: path)
+        return try importAdapter(
+          source, link: link, name: name, madeBy: madeBy ?? whoami(), progress: progress)
+      }
       let sketch = try source.sketch()
       let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
       let ingest = try ingest(source, base: choice.used, progress: progress)
@@ -40,7 +46,7 @@ extension Repository {
   }
 
   /// Streams a source's files into packs.
-  private func ingest(
+  func ingest(
     _ source: ImportSource, base: Digest?, progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> Ingest {
     let bases = try base.map { try tensorsByName(of: $0) } ?? [:]
@@ -186,7 +192,7 @@ extension Derivation {
   /// The rows of this derivation.
   func row(_ digest: Digest) -> DerivationRow {
     DerivationRow(
-      digest: digest, model: model, kind: kind == "merge" ? .merge : .import, madeAt: madeAt, madeBy: madeBy,
+      digest: digest, model: model, kind: DerivationKind(rawValue: kind) ?? .import, madeAt: madeAt, madeBy: madeBy,
       tool: tool, recipe: recipe, sequence: sequence,
       parents: parents.map {
         ParentRow(role: $0.role, parent: $0.model, coefficient: $0.coefficient, claimed: $0.claimed)

@@ -30,7 +30,8 @@ extension Repository {
         tensors: manifest.tensors.map {
           .init(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape.dimensions, sha256: $0.digest.hex)
         },
-        madeBy: derivation?.madeBy, parents: try derivation.map { try parents(of: $0) } ?? [],
+        madeBy: derivation?.madeBy, method: try derivation.flatMap { try method(of: $0) },
+        parents: try derivation.map { try parents(of: $0) } ?? [],
         packedBytes: try lineage.stored(manifest.objects).frameBytes)
     }
   }
@@ -56,7 +57,7 @@ extension Repository {
             derivations: try derivations.map { row in
               LineageReport.Derivation(
                 kind: row.kind.rawValue, madeAt: row.madeAt, madeBy: row.madeBy, tool: row.tool,
-                method: row.kind == .merge ? try Derivation(try documents.get(row.digest)).method : nil,
+                method: try method(of: row),
                 parents: try parents(of: row))
             }))
       }
@@ -124,6 +125,11 @@ extension Repository {
     let event = NameRecord(
       sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: now(), madeBy: whoami())
     try lineage.publish { _ = try record(event, in: $0, replacing: replacing) }
+  }
+
+  /// The merge method, or the kind and rank of an adapter; imports have none.
+  private func method(of row: DerivationRow) throws -> String? {
+    row.kind == .import ? nil : try Derivation(try documents.get(row.digest)).method
   }
 
   private func summary(

@@ -18,22 +18,33 @@ extension Repository {
   private func plans(
     _ steps: RecipeSteps, relativeTo directory: String, _ options: MergeOptions
   ) throws -> [(recipe: Recipe, plan: Plan)] {
-    try Self.plans(steps, options) { reference in
+    var models: [String: Digest] = [:]
+    var folders: [String: InputModel] = [:]
+    let earlier = Set(steps.recipes.dropLast().compactMap(\.name))
+    for reference in steps.parts where !earlier.contains(reference) {
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
-      case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
-      case .model(let model): try manifest(of: model).mergeInput(reference: reference)
+      case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).inputModel
+      case .model(let model): models[reference] = model
       }
+    }
+    return try Self.plans(steps, options) { reference in
+      try folders[reference] ?? inputModel(reference, models[reference]!, among: models)
     }
   }
 
-  /// Plans recipes of which later ones may use earlier ones.
+  /// Plans recipes of which later ones may use earlier ones; `find` says what a name stands for that is none of them.
   static func plans(
-    _ steps: RecipeSteps, _ options: MergeOptions, input: (String) throws -> ModelInput
+    _ steps: RecipeSteps, _ options: MergeOptions, find: (String) throws -> InputModel
   ) throws -> [(recipe: Recipe, plan: Plan)] {
     var made: [String: ModelInput] = [:]
     return try steps.recipes.map { recipe in
       let plan = try Planner.plan(
-        recipe: recipe, inputs: recipe.modelReferences.map { try made[$0] ?? input($0) }, options)
+        recipe: recipe,
+        inputs: recipe.modelReferences.map { reference in
+          try InputModel.mergeInput(reference) { name in
+            try made[name].map { InputModel(input: $0, adapter: nil) } ?? find(name)
+          }
+        }, options)
       if let name = recipe.name {
         made[name] = ModelInput(
           reference: name,
@@ -57,24 +68,19 @@ extension Repository {
       if let name { try Names.check(name) }
       let steps = try RecipeSteps(yaml: text)
       let earlier = Set(steps.recipes.dropLast().compactMap(\.name))
-      var references: [String] = []
-      for reference in steps.recipes.flatMap(\.modelReferences)
-      where !earlier.contains(reference) && !references.contains(reference) {
-        references.append(reference)
-      }
+      let references = steps.parts.filter { !earlier.contains($0) }
       // All recipes are checked against their inputs before any of these is imported.
       if steps.recipes.count > 1 || references.contains(where: Self.isPath) {
         _ = try plans(steps, relativeTo: directory, options)
       }
-      return (
-        steps.recipes, try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) }
-      )
+      return (steps, try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) })
     }
     var models: [String: Digest] = [:]
     for (reference, input) in found {
       switch input {
       case .folder(let path):
-        let report = try importCheckpoint(at: path, name: nil, base: nil, madeBy: madeBy, progress: nil)
+        let base = steps.base(ofAdapter: reference).flatMap { models[$0]?.hex }
+        let report = try importCheckpoint(at: path, name: nil, base: base, madeBy: madeBy, progress: nil)
         models[reference] = Digest(hex: report.id)!
       case .model(let model): models[reference] = model
       }
@@ -84,24 +90,26 @@ extension Repository {
         _ recipe: Recipe, name: String? = nil, keepBytes: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
       ) throws -> MergeReport {
         try fuse(
-          recipe, inputs: recipe.modelReferences.map { models[$0]! }, name: name, keepBytes: keepBytes,
-          options: options, madeBy: madeBy ?? whoami(), progress: progress)
+          recipe, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy ?? whoami(),
+          progress: progress)
       }
-      for recipe in steps.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe).id)! }
-      return try run(steps[steps.count - 1], name: name, keepBytes: keepBytes, progress: progress)
+      let recipes = steps.recipes
+      for recipe in recipes.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe).id)! }
+      return try run(recipes[recipes.count - 1], name: name, keepBytes: keepBytes, progress: progress)
     }
   }
 
   private func fuse(
-    _ recipe: Recipe, inputs: [Digest], name: String?, keepBytes: Bool, options: MergeOptions, madeBy: String,
+    _ recipe: Recipe, models: [String: Digest], name: String?, keepBytes: Bool, options: MergeOptions, madeBy: String,
     progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> MergeReport {
-    let references = recipe.modelReferences
-    let readers = try inputs.map { try ModelReader($0, in: self) }
-    let plan = try Planner.plan(
-      recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) }, options)
+    let inputs = try recipe.modelReferences.map { reference in
+      try InputModel.mergeInput(reference) { try inputModel($0, models[$0]!, among: models) }
+    }
+    let plan = try Planner.plan(recipe: recipe, inputs: inputs, options)
+    let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
     let source = try StoreTensorSource(models: readers, spaces: spaces)
-    let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
+    let donorIndex = plan.donor(of: recipe, inputs)
     let donor = readers[donorIndex].manifest
     let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
@@ -115,11 +123,10 @@ extension Repository {
     var derivation = Derivation(
       kind: "merge", model: manifest.document.digest, sequence: try lineage.reserveSequence(), madeAt: now(),
       madeBy: madeBy, tool: Self.tool,
-      parents: zip(references, inputs).map { reference, input in
+      parents: readers.indices.map { index in
         .init(
-          role: reference == recipe.base ? "base" : "input", model: input,
-          coefficient: plan.coefficient(of: references.firstIndex(of: reference)!), claimed: false,
-          reference: reference)
+          role: plan.role(of: index, in: recipe, inputs), model: readers[index].model,
+          coefficient: plan.coefficient(of: index, inputs), claimed: false, reference: plan.inputs[index])
       })
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue
@@ -157,12 +164,42 @@ extension Repository {
   }
 }
 
+extension RecipeSteps {
+  /// The names and paths of all models and adapters, each once.
+  var parts: [String] {
+    var seen: Set<String> = []
+    return recipes.flatMap(\.modelReferences).flatMap { AdaptedReference($0)?.parts ?? [] }
+      .filter { seen.insert($0).inserted }
+  }
+
+  /// What an adapter is first put on.
+  func base(ofAdapter name: String) -> String? {
+    recipes.flatMap(\.modelReferences).lazy.compactMap(AdaptedReference.init).first { $0.adapter == name }?.base
+  }
+}
+
 extension Plan {
-  /// The weight of an input where it is the same for all tensors; nil for a base and for gradients.
-  func coefficient(of input: Int) -> Double? {
+  /// The input whose configuration and tokenizer the result takes over: the base, else the first; of an adapter, its
+  /// base.
+  func donor(of recipe: Recipe, _ models: [ModelInput]) -> Int {
+    let model = models.first { $0.reference == recipe.base } ?? models[0]
+    return inputs.firstIndex(of: model.parts[0]) ?? 0
+  }
+
+  /// What an input is to the result: `base`, `adapter` or `input`.
+  func role(of input: Int, in recipe: Recipe, _ models: [ModelInput]) -> String {
+    if models.contains(where: { $0.parts.dropFirst().contains(inputs[input]) }) { return "adapter" }
+    return models.first { $0.reference == recipe.base }?.parts[0] == inputs[input] ? "base" : "input"
+  }
+
+  /// The weight of an input where it is the same for all tensors; nil for a base, of an adapter too, and for gradients.
+  func coefficient(of input: Int, _ models: [ModelInput]) -> Double? {
+    let users = models.filter { $0.parts.contains(inputs[input]) }
+    guard users.count == 1, users[0].parts.last == inputs[input] else { return nil }
     var found: Double?
     for tensor in tensors {
-      guard let position = tensor.inputs.firstIndex(where: { $0.model == input }) else { continue }
+      let position = tensor.inputs.firstIndex { $0.change?.adapter ?? $0.model == input }
+      guard let position else { continue }
       if tensor.method.name == .copy { continue }
       let base = tensor.method.base ?? tensor.inputs.count
       guard position != base, let weights = tensor.method.perInput["weight"] else { return nil }
@@ -204,7 +241,17 @@ extension PlanReport {
   }
 
   private static func json(_ input: PlannedInput) -> JSONValue {
-    ["model": .integer(input.model), "tensor": .string(input.tensor), "dtype": .string(input.dtype.rawValue)]
+    var members: [JSONValue.Member] = [
+      .init("model", .integer(input.model)), .init("tensor", .string(input.tensor)),
+      .init("dtype", .string((input.change?.weightDType ?? input.dtype).rawValue)),
+    ]
+    if let change = input.change {
+      members += [
+        .init("adapter", .integer(change.adapter)), .init("rank", .integer(change.rank)),
+        .init("scale", .number(change.scale)),
+      ]
+    }
+    return .object(members)
   }
 
   private static func json(_ tensor: PlannedTensor) -> JSONValue {

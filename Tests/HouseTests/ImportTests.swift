@@ -4,8 +4,10 @@ import Testing
 private let floorPlan: [String: Set<String>] = [
   "CKernels": [],
   "CZstd": [],
+  "COpenBLAS": [],
   "JSON": [],
   "Tensors": ["CKernels", "Dispatch", "Synchronization"],
+  "LinearAlgebra": ["Tensors", "COpenBLAS"],
   "Objects": ["JSON", "CKernels", "Crypto", "SystemPackage", "Synchronization"],
   "migrations": [],
   "Checkpoints": ["JSON", "Tensors"],
@@ -13,8 +15,8 @@ private let floorPlan: [String: Set<String>] = [
   "Merging": ["CKernels", "Tensors", "Yams", "Crypto", "Synchronization"],
   "Lineage": ["Objects", "Migrations", "GRDB", "Foundation"],
   "ModelStore": [
-    "JSON", "Tensors", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Logging", "Crypto", "SystemPackage",
-    "Foundation", "Dispatch", "Synchronization",
+    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Logging", "Crypto",
+    "SystemPackage", "Foundation", "Dispatch", "Synchronization",
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],
 ]

@@ -81,12 +81,22 @@ private func refusal(_ yaml: String) -> MergeError? {
         refusal("merge_method: linear\n\(key): union\nmodels: [{model: a}]")
           == .unsupported(feature: "'\(key)'", line: 2))
     }
-    #expect(
-      refusal("merge_method: linear\nmodels:\n- model: a+lora")
-        == .unsupported(feature: "an adapter on a model ('a+lora')", line: 3))
-    #expect(
-      refusal("merge_method: linear\nmodels:\n- model: {model: {path: a}, lora: b}")
-        == .unsupported(feature: "an adapter on a model ('a+b')", line: 3))
+  }
+
+  @Test("a model may have one adapter, and only something on both sides of the plus")
+  func adapters() throws {
+    let recipe = try Recipe(yaml: "merge_method: linear\nmodels:\n- model: a+lora\n- model: a")
+    #expect(recipe.modelReferences == ["a+lora", "a"])
+    let mapped = try Recipe(yaml: "merge_method: linear\nmodels:\n- model: {model: {path: a}, lora: {path: b}}")
+    #expect(mapped.modelReferences == ["a+b"])
+    #expect(AdaptedReference("./a+../b/lora")?.parts == ["./a", "../b/lora"])
+    for reference in ["a+b+c", "+a", "a+"] {
+      #expect(
+        refusal("merge_method: linear\nmodels:\n- model: \(reference)")
+          == .wrongType(
+            "model", expected: "a model, or a model and an adapter as 'model+adapter'", found: "'\(reference)'", line: 3
+          ))
+    }
   }
 
   @Test("unknown methods, dtypes and repeated models are refused")

@@ -14,7 +14,7 @@ final class StepExecutor: Sendable {
   }
 
   private let plan: Plan
-  private let source: any TensorSource
+  private let inputs: InputReader
   private let isProved: Bool
   /// The tensors in the order in which mergekit makes them, and the place of each there.
   private let order: [Int]
@@ -22,9 +22,9 @@ final class StepExecutor: Sendable {
   private let state: Mutex<State>
   private static let kept = 3
 
-  init(plan: Plan, source: any TensorSource, isProved: Bool) {
+  init(plan: Plan, inputs: InputReader, isProved: Bool) {
     self.plan = plan
-    self.source = source
+    self.inputs = inputs
     self.isProved = isProved
     order = Self.order(of: plan.tensors)
     var turns = order
@@ -39,7 +39,10 @@ final class StepExecutor: Sendable {
     let layers = tensors.map { LayerStacks.layer(of: $0.name)?.index ?? (LayerStacks.isAhead($0.name) ? -1 : .max) }
     // A head read from the embedding it is tied to is read apart.
     func read(_ input: PlannedInput, for tensor: Int) -> [String] {
-      [String(input.model), input.tensor, layers[tensor] == .max ? tensors[tensor].name : ""]
+      [
+        String(input.model), String(input.change?.adapter ?? -1), input.name,
+        layers[tensor] == .max ? tensors[tensor].name : "",
+      ]
     }
     var reads: [[String]: Int] = [:]
     for tensor in tensors.indices.sorted(by: { (layers[$0], $0) < (layers[$1], $1) }) {
@@ -49,8 +52,8 @@ final class StepExecutor: Sendable {
     }
     let keys = tensors.indices.map { tensor in
       let inputs = tensors[tensor].inputs
-      let last = inputs.map { Array($0.tensor.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
-      let ready = inputs.filter { last.elementsEqual($0.tensor.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
+      let last = inputs.map { Array($0.name.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
+      let ready = inputs.filter { last.elementsEqual($0.name.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
       return (name: last, turn: (ready ?? 0, layers[tensor], tensor))
     }
     return tensors.indices.sorted { a, b in
@@ -101,13 +104,22 @@ final class StepExecutor: Sendable {
     return values
   }
 
-  /// All inputs, rounded to the working type as mergekit does when it loads them.
+  private static func round(_ values: UnsafeMutableBufferPointer<Float>, to dtype: DType) {
+    switch dtype {
+    case .bf16: for index in values.indices { values[index] = WorkingBF16.round(values[index]) }
+    case .f16: for index in values.indices { values[index] = WorkingF16.round(values[index]) }
+    default: break
+    }
+  }
+
+  /// All inputs, rounded to the working type as mergekit does when it loads them. A weight with an adapter is first
+  /// rounded to its own dtype, in which mergekit keeps the two once PEFT has merged them.
   private func read(_ planned: PlannedTensor, _ working: DType) throws -> StepTensor {
     var base: [Float]?
     var others: [[Float]] = []
     let count = planned.unitCount
     let whole = BlockReader(
-      plan: plan, tensor: planned, elements: 0..<count, source: source,
+      plan: plan, tensor: planned, elements: 0..<count, inputs: inputs,
       refusesNonfinite: !isProved && !planned.allowsNonfinite)
     var stored: [UInt8] = []
     for (position, input) in planned.inputs.enumerated() {
@@ -118,14 +130,8 @@ final class StepExecutor: Sendable {
           initialized = count
           let target = UnsafeMutableBufferPointer(rebasing: values[..<count])
           Float.widen(UnsafeRawBufferPointer(bytes), input.dtype, into: target)
-          if input.dtype != working {
-            for index in 0..<count {
-              target[index] =
-                working == .bf16
-                ? WorkingBF16.round(target[index])
-                : working == .f16 ? WorkingF16.round(target[index]) : target[index]
-            }
-          }
+          if let stored = input.change?.weightDType { Self.round(target, to: stored) }
+          if input.dtype != working { Self.round(target, to: working) }
         }
       }
       if position == planned.method.base { base = values } else { others.append(values) }

@@ -12,8 +12,8 @@ enum Copy {
       let other = try block.read(position, scratch.stored(position))
       if let a = other.baseAddress, let b = target.baseAddress, memcmp(a, b, target.count) != 0 {
         throw MergeError.contentMismatch(
-          tensor: block.tensor.name, first: block.plan.inputs[block.tensor.inputs[0].model],
-          second: block.plan.inputs[block.tensor.inputs[position].model], dtype: block.tensor.dtype)
+          tensor: block.tensor.name, first: block.plan.label(of: block.tensor.inputs[0]),
+          second: block.plan.label(of: block.tensor.inputs[position]), dtype: block.tensor.dtype)
       }
     }
   }

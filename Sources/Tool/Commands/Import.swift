@@ -12,7 +12,12 @@ struct Import: ParsableCommand {
       byte. With --base the tensors are stored as differences to that model where this is smaller; without it the \
       nearest stored model is looked for by comparing weights.
 
-      Example:  stemma import ./math-tune --name math --base base
+      A folder with adapter_config.json and adapter_model.safetensors is an adapter of PEFT (LoRA, rsLoRA, DoRA). It \
+      is checked against its base, which has to be in the store: that of --base, else the one that its configuration \
+      names. Recipes use it as 'base+adapter', or by its own name.
+
+      Examples:  stemma import ./math-tune --name math --base base
+                 stemma import ./math-lora --name math-lora --base base
       """)
 
   @Argument(help: "The checkpoint's folder.")
@@ -48,6 +53,7 @@ struct Import: ParsableCommand {
     let base: String =
       switch report.baseChoice {
       case "declared": "\(report.base ?? "?") (as declared)"
+      case "named": "\(report.base ?? "?") (as its configuration says)"
       case "found": "\(report.base ?? "?") (found by comparing weights)"
       default: "none"
       }

@@ -11,7 +11,7 @@ struct Merge: ParsableCommand {
       Reads a recipe in mergekit's YAML. The store keeps the recipe and the digests of the result, and \
       'stemma export' rebuilds its bytes when they are wanted; --stored keeps the bytes too. (--store is another \
       thing: where the store is.) With --out the result is written to a new folder and no store is used, so the \
-      inputs must be folders.
+      inputs must be folders. An input 'base+adapter' is the base with a PEFT adapter applied.
 
       What mergekit has no words for stands in the recipe under 'stemma': 'seed' (of random pruning), 'rescale' \
       ('l1', or 'paper'), and 'allow_nonfinite: true', which lets NaN and infinity through.

@@ -44,7 +44,7 @@ struct Show: ParsableCommand {
   private static func made(_ details: ModelDetails) -> String? {
     guard let kind = details.summary.kind else { return nil }
     let time = details.summary.madeAt.map { " " + $0.asTime }
-    return kind + (time ?? "") + (details.madeBy.map { " by \($0)" } ?? "")
+    return kind + (details.method.map { " (\($0))" } ?? "") + (time ?? "") + (details.madeBy.map { " by \($0)" } ?? "")
   }
 
   private func files(_ details: ModelDetails) -> String {

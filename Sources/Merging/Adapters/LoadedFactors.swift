@@ -1,0 +1,91 @@
+internal import Synchronization
+internal import Tensors
+
+/// The factors of one change, widened and laid out so that rows of the weight are `left[row] · right`.
+struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: Sendable {
+  /// One row of `rank` numbers for each row of the stored weight.
+  let left: [Wide]
+  /// `rank` rows, of as many numbers as a row of the stored weight has.
+  let right: [Wide]
+  /// DoRA: the length of each output.
+  let magnitude: [Wide]
+  /// DoRA where outputs are columns: what each column is multiplied by.
+  var columnFactors: [Wide] = []
+
+  /// Reads all factors of `input`, whose weight has this shape.
+  init(_ input: PlannedInput, _ change: LowRank, of shape: Shape, from source: any TensorSource) throws {
+    let reads = input.reads(of: shape).dropFirst()
+    func load(_ factor: LowRank.Factor?) throws -> [Wide] {
+      guard let factor, let read = reads.first(where: { $0.name == factor.name }) else { return [] }
+      let count = read.shape.elementCount ?? 0
+      let stored = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: max(1, read.shape.byteCount(of: read.dtype) ?? 0), alignment: 64)
+      defer { stored.deallocate() }
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: stored[..<(read.shape.byteCount(of: read.dtype) ?? 0)])
+      if !bytes.isEmpty {
+        try source.read(input: read.model, tensor: read.name, bytes: 0..<bytes.count, into: bytes)
+      }
+      return [Wide](unsafeUninitializedCapacity: count) { buffer, initialized in
+        Wide.widen(
+          UnsafeRawBufferPointer(bytes), read.dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+        initialized = count
+      }
+    }
+    let (outputs, inputs) = change.extents(of: shape)
+    let b = try load(change.b)
+    let a = change.a == nil ? [1] : try load(change.a)
+    magnitude = try load(change.magnitude)
+    if change.isTransposed {
+      left = Self.transposed(a, rows: change.rank, columns: inputs)
+      right = Self.transposed(b, rows: outputs, columns: change.rank)
+    } else {
+      (left, right) = (b, a)
+    }
+  }
+
+  private static func transposed(_ values: [Wide], rows: Int, columns: Int) -> [Wide] {
+    [Wide](unsafeUninitializedCapacity: rows * columns) { buffer, initialized in
+      for row in 0..<rows {
+        for column in 0..<columns { buffer[column * rows + row] = values[row * columns + column] }
+      }
+      initialized = rows * columns
+    }
+  }
+
+  var bytes: Int {
+    (left.count + right.count + magnitude.count + columnFactors.count) * MemoryLayout<Wide>.stride
+  }
+}
+
+/// The factors used last, so that asking for a tensor block by block reads them once.
+final class FactorShelf: Sendable {
+  private struct Entry: Sendable {
+    let input: PlannedInput
+    let shape: Shape
+    let factors: any Sendable
+    let bytes: Int
+  }
+
+  private let recent = Mutex<[Entry]>([])
+  /// The latest few stay whatever their size; others as long as all together are no larger.
+  private static let keptMin = 3
+  private static let bytesMax = 64 << 20
+
+  /// The factors of an input, made by `load` where they are not here. One thread loads while others wait.
+  func factors<Wide>(
+    of input: PlannedInput, _ shape: Shape, load: () throws -> LoadedFactors<Wide>
+  ) throws -> LoadedFactors<Wide> {
+    try recent.withLock { recent in
+      if let at = recent.lastIndex(where: { $0.input == input && $0.shape == shape }),
+        let found = recent[at].factors as? LoadedFactors<Wide>
+      {
+        recent.append(recent.remove(at: at))
+        return found
+      }
+      let loaded = try load()
+      recent.append(Entry(input: input, shape: shape, factors: loaded, bytes: loaded.bytes))
+      while recent.count > Self.keptMin, recent.reduce(0, { $0 + $1.bytes }) > Self.bytesMax { recent.removeFirst() }
+      return loaded
+    }
+  }
+}

@@ -1,0 +1,103 @@
+package import Tensors
+
+/// What an adapter makes of a tensor `W` when that is read: `W + scale · B A`, and for DoRA each output's row of that
+/// scaled to a learnt length.
+///
+/// Hu et al., "LoRA", arXiv 2106.09685; Liu et al., "DoRA", arXiv 2402.09353. Elements are f32 (f64 where a part is
+/// F64) and never rounded to the weight's dtype; sums over the rank run from its first index to its last.
+package struct LowRank: Sendable, Hashable {
+  /// A tensor of the adapter.
+  package struct Factor: Sendable, Hashable {
+    package let name: String
+    package let dtype: DType
+
+    package init(name: String, dtype: DType) {
+      self.name = name
+      self.dtype = dtype
+    }
+  }
+
+  /// The dtype in which `W` is stored.
+  package let weightDType: DType
+  /// Where the adapter is: an index into `ModelInput.parts`, in plans into `Plan.inputs`.
+  package let adapter: Int
+  /// rank × inputs; nil for a bias, to which `b` is added as it is.
+  package let a: Factor?
+  /// outputs × rank.
+  package let b: Factor
+  /// DoRA: one length an output.
+  package let magnitude: Factor?
+  package let rank: Int
+  package let scale: Double
+  /// True where `W` lies inputs × outputs.
+  package let isTransposed: Bool
+
+  package init(
+    weightDType: DType, adapter: Int, a: Factor?, b: Factor, magnitude: Factor?, rank: Int, scale: Double,
+    isTransposed: Bool
+  ) {
+    self.weightDType = weightDType
+    self.adapter = adapter
+    self.a = a
+    self.b = b
+    self.magnitude = magnitude
+    self.rank = rank
+    self.scale = scale
+    self.isTransposed = isTransposed
+  }
+
+  /// The same with the adapter at another index.
+  package func moved(to adapter: Int) -> LowRank {
+    LowRank(
+      weightDType: weightDType, adapter: adapter, a: a, b: b, magnitude: magnitude, rank: rank, scale: scale,
+      isTransposed: isTransposed)
+  }
+
+  /// The type that elements are computed and read in.
+  package var dtype: DType {
+    [weightDType, a?.dtype, b.dtype, magnitude?.dtype].contains(.f64) ? .f64 : .f32
+  }
+
+  /// The outputs and inputs of a weight of this shape.
+  func extents(of shape: Shape) -> (outputs: Int, inputs: Int) {
+    guard shape.dimensions.count == 2 else { return (shape.elementCount ?? 0, 1) }
+    return isTransposed
+      ? (shape.dimensions[1], shape.dimensions[0]) : (shape.dimensions[0], shape.dimensions[1])
+  }
+}
+
+/// A stored tensor that a plan reads.
+package struct StoredRead: Sendable, Hashable {
+  /// An index into `Plan.inputs`.
+  package let model: Int
+  package let name: String
+  package let dtype: DType
+  package let shape: Shape
+}
+
+extension PlannedInput {
+  /// Every stored tensor that is read for this input of a tensor of `shape`: the weight first.
+  package func reads(of shape: Shape) -> [StoredRead] {
+    guard let change else { return [StoredRead(model: model, name: tensor, dtype: dtype, shape: shape)] }
+    let (outputs, inputs) = change.extents(of: shape)
+    func read(_ factor: LowRank.Factor?, _ dimensions: [Int]) -> [StoredRead] {
+      factor.map {
+        [StoredRead(model: change.adapter, name: $0.name, dtype: $0.dtype, shape: Shape(dimensions))]
+      } ?? []
+    }
+    return [StoredRead(model: model, name: tensor, dtype: change.weightDType, shape: shape)]
+      + read(change.a, [change.rank, inputs])
+      + read(change.b, change.a == nil ? [outputs] : [outputs, change.rank])
+      + read(change.magnitude, [outputs])
+  }
+
+  /// Bytes of all of them.
+  func bytesToRead(of shape: Shape) -> Int {
+    reads(of: shape).reduce(0) { $0 + ($1.shape.byteCount(of: $1.dtype) ?? 0) }
+  }
+
+  /// Bytes of memory that the adapter's factors take, whole and widened, while the tensor is made.
+  func factorMemory(of shape: Shape) -> Int {
+    reads(of: shape).dropFirst().reduce(0) { $0 + ($1.shape.elementCount ?? 0) * dtype.bits / 8 }
+  }
+}

@@ -1,0 +1,55 @@
+import JSON
+import Merging
+import Tensors
+
+// How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied and for
+// one that an adapter holds.
+extension PlanRecord {
+  /// The part of an input that its way does not hold.
+  static func place(_ input: PlannedInput) -> JSONValue {
+    if input.change == nil, input.name == input.tensor { return .string(input.tensor) }
+    var members: [JSONValue.Member] = [.init("weight", .string(input.tensor))]
+    if input.name != input.tensor { members.append(.init("name", .string(input.name))) }
+    guard let change = input.change else { return .object(members) }
+    members += [
+      .init("dtype", .string(change.weightDType.rawValue)),
+      .init("rank", .integer(change.rank)), .init("scale", .number(change.scale)),
+      .init("transposed", .bool(change.isTransposed)),
+      .init("b", factor(change.b)),
+    ]
+    if let a = change.a { members.append(.init("a", factor(a))) }
+    if let magnitude = change.magnitude { members.append(.init("magnitude", factor(magnitude))) }
+    return .object(members)
+  }
+
+  /// The input again; nil where the record is no place of a tensor, or of a weight with an adapter where the way has
+  /// none.
+  static func input(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
+    guard let weight = place.text ?? place["weight"]?.text else { return nil }
+    let name = place["name"]?.text
+    guard let adapter else { return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name) }
+    guard let stored = place["dtype"]?.text.flatMap(DType.init(rawValue:)),
+      let rank = place["rank"]?.int, rank > 0, let scale = place["scale"]?.double,
+      let isTransposed = place["transposed"]?.truth,
+      let b = place["b"].flatMap(factor)
+    else { return nil }
+    let change = LowRank(
+      weightDType: stored, adapter: adapter, a: place["a"].flatMap(factor), b: b,
+      magnitude: place["magnitude"].flatMap(factor), rank: rank, scale: scale, isTransposed: isTransposed)
+    guard change.dtype == dtype, (place["a"] == nil) == (change.a == nil),
+      (place["magnitude"] == nil) == (change.magnitude == nil)
+    else { return nil }
+    return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name, change: change)
+  }
+
+  private static func factor(_ factor: LowRank.Factor) -> JSONValue {
+    .array([.string(factor.name), .string(factor.dtype.rawValue)])
+  }
+
+  private static func factor(_ value: JSONValue) -> LowRank.Factor? {
+    guard let fields = value.elements, fields.count == 2, let name = fields[0].text,
+      let dtype = fields[1].text.flatMap(DType.init(rawValue:)), dtype.isMergeable
+    else { return nil }
+    return LowRank.Factor(name: name, dtype: dtype)
+  }
+}
