@@ -7,7 +7,9 @@ package typealias Measurements = [Double]
 package struct Executor: Sendable {
   /// What this executor does.
   package let plan: Plan
-  private let source: any TensorSource
+  let source: any TensorSource
+  /// The means that padding rows of the tensor at work are made of.
+  private var padding: ArraySlice<Double> = []
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
 
@@ -21,14 +23,26 @@ package struct Executor: Sendable {
   /// several times, on all workers of the pool.
   package func measure(tensor: Int, pool: WorkerPool, shelf: ScratchShelf) throws -> Measurements {
     let planned = plan.tensors[tensor]
-    guard stepwise == nil, let method = planned.method.blockMethod, planned.unitCount > 0 else { return [] }
+    guard stepwise == nil, planned.unitCount > 0 else { return [] }
+    let means = try paddingMeans(tensor: tensor, pool: pool, shelf: shelf)
+    guard let method = planned.method.blockMethod else { return means }
+    let executor = with(padding: means[...])
     if planned.isWide {
-      return try method.measure(
-        TensorPasses<Double>(
-          executor: self, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+      return try means
+        + method.measure(
+          TensorPasses<Double>(
+            executor: executor, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
     }
-    return try method.measure(
-      TensorPasses<Float>(executor: self, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+    return try means
+      + method.measure(
+        TensorPasses<Float>(
+          executor: executor, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+  }
+
+  private func with(padding: ArraySlice<Double>) -> Executor {
+    var executor = self
+    executor.padding = padding
+    return executor
   }
 
   /// Computes elements of tensor number `tensor` of the plan, as row-major little-endian bytes of its dtype.
@@ -44,7 +58,14 @@ package struct Executor: Sendable {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= planned.unitCount, "elements outside the tensor")
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
-    let block = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
+    let ahead = planned.paddingCount
+    if ahead > 0, padding.isEmpty {
+      return try with(padding: measurements.prefix(ahead)).produce(
+        tensor: tensor, elements: elements, measurements: Array(measurements.dropFirst(ahead)), into: target,
+        scratch: scratch)
+    }
+    let block = BlockReader(
+      plan: plan, tensor: planned, elements: elements, source: source, scratch: scratch, padding: padding)
     if planned.method.name == .copy { return try Copy.combine(block, into: target, scratch: scratch) }
     if let stepwise { return try stepwise.produce(tensor: tensor, elements: elements, into: target) }
     if planned.isWide {
@@ -86,14 +107,15 @@ package struct Executor: Sendable {
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let reader = BlockReader(plan: plan, tensor: planned, elements: elements, source: source)
+    let reader = BlockReader(
+      plan: plan, tensor: planned, elements: elements, source: source, scratch: scratch, padding: padding)
     var base: UnsafeBufferPointer<Wide>?
     var others: [UnsafeBufferPointer<Wide>] = []
     for position in planned.inputs.indices {
       let stored = try reader.read(position, scratch.input)
       let wide = scratch.wide(position).bytes(elements.count * MemoryLayout<Wide>.stride)
         .assumingMemoryBound(to: Wide.self)
-      Wide.widen(stored, planned.inputs[position].dtype, into: wide)
+      Wide.widen(stored, planned.readDType(position), into: wide)
       if position == planned.method.base {
         base = UnsafeBufferPointer(wide)
       } else {
@@ -113,8 +135,11 @@ struct BlockReader {
   let tensor: PlannedTensor
   let elements: Range<Int>
   let source: any TensorSource
+  let scratch: MergeScratch
+  /// The means that padding rows are made of.
+  let padding: ArraySlice<Double>
 
-  /// Reads the block of the input at `position` of the tensor's inputs into `buffer`.
+  /// Reads the block of the input at `position` of the tensor's inputs into `buffer`, as `PlannedTensor.readDType`.
   func read(_ position: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
     let target = buffer.bytes(byteRange(position).count)
     try read(position, into: target)
@@ -123,12 +148,16 @@ struct BlockReader {
 
   /// The same into memory of the right size.
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
+    if let map = tensor.rows {
+      if tensor.isWide { return try readRows(position, map, as: Double.self, into: target) }
+      return try readRows(position, map, as: Float.self, into: target)
+    }
     let input = tensor.inputs[position]
     try source.read(input: input.model, tensor: input.tensor, bytes: byteRange(position), into: target)
   }
 
   private func byteRange(_ position: Int) -> Range<Int> {
-    let width = max(1, tensor.inputs[position].dtype.bits / 8)
+    let width = max(1, tensor.readDType(position).bits / 8)
     return elements.lowerBound * width..<elements.upperBound * width
   }
 }

@@ -4,6 +4,7 @@ package final class MergeScratch {
   let input = Buffer()
   let base = Buffer()
   let wideBase = Buffer()
+  let rows = Buffer()
   private var wide: [Buffer] = []
 
   package init() {}

@@ -61,15 +61,19 @@ package struct PlannedTensor: Sendable, Equatable {
   package let dtype: DType
   package let shape: Shape
   package let method: MethodCall
-  /// What is read, in the order of arithmetic; all have the output's shape.
+  /// What is read, in the order of arithmetic; all have the output's shape, but for the number of rows of `rows`.
   package let inputs: [PlannedInput]
   /// The type that values are rounded to after each operation; nil in exact arithmetic.
   package let workingDType: DType?
+  /// Where the rows of the inputs come from; nil where each is the input's own.
+  package let rows: RowMap?
 
   package init(
-    name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [PlannedInput], workingDType: DType? = nil
+    name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [PlannedInput], workingDType: DType? = nil,
+    rows: RowMap? = nil
   ) {
     self.workingDType = workingDType
+    self.rows = rows
     self.name = name
     self.dtype = dtype
     self.shape = shape
@@ -90,7 +94,9 @@ package struct PlannedTensor: Sendable, Equatable {
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
   /// Bytes of the inputs of this tensor.
-  package var bytesToRead: Int { inputs.reduce(0) { $0 + (shape.byteCount(of: $1.dtype) ?? 0) } }
+  package var bytesToRead: Int {
+    inputs.indices.reduce(0) { $0 + (inputShape($1).byteCount(of: inputs[$1].dtype) ?? 0) }
+  }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }
@@ -109,7 +115,7 @@ package struct PlannedTensor: Sendable, Equatable {
 
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4
-    let stored = inputs.map { max(1, $0.dtype.bits / 8) }.max() ?? 0
+    let stored = (inputs.map { max(1, $0.dtype.bits / 8) }.max() ?? 0) + (rows == nil ? 0 : wide)
     switch method.name {
     case .copy: return elements * (unitBytes + (inputs.count > 1 ? stored : 0))
     case .linear: return elements * (unitBytes + wide + stored)

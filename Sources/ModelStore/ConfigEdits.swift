@@ -2,11 +2,13 @@ import JSON
 import Merging
 import Tensors
 
-/// What a recipe changes in the donor's config.json: the dtype of the weights and the number of layers.
+/// What a recipe changes in the donor's config.json: the dtype of the weights, the number of layers, the vocabulary.
 struct ConfigEdits {
   private let dtype: String?
   /// By stack, the number of layers; empty where the recipe chooses none.
   private let layers: [String: Int]
+  /// The rows of embeddings in the donor and in the output; nil where the recipe has no tokenizer.
+  private let rows: (from: Int, to: Int)?
 
   private static let dtypeNames: [DType: String] = [
     .bf16: "bfloat16", .f16: "float16", .f32: "float32", .f64: "float64",
@@ -16,7 +18,8 @@ struct ConfigEdits {
   ]
 
   /// The dtype is the one that most bytes are written in.
-  init(_ plan: Plan, _ recipe: Recipe) {
+  init(_ plan: Plan, _ recipe: Recipe, rows: (from: Int, to: Int)? = nil) {
+    self.rows = rows
     var bytes: [DType: Int] = [:]
     for tensor in plan.tensors { bytes[tensor.dtype, default: 0] += tensor.bytesToWrite }
     dtype = bytes.max { ($0.value, $0.key.code) < ($1.value, $1.key.code) }.flatMap { Self.dtypeNames[$0.key] }
@@ -33,15 +36,18 @@ struct ConfigEdits {
       }
       let part = path.count == 2 ? path[0] : nil
       if ["torch_dtype", "dtype"].contains(key) { return scalar.first == UInt8(ascii: "\"") ? quotedDType : nil }
+      if key == "vocab_size", let rows, part.map(Self.textParts.contains) ?? true {
+        return scalar.elementsEqual("\(rows.from)".utf8) ? "\(rows.to)" : nil
+      }
       guard Self.countKeys.contains(key), scalar.allSatisfy({ (48...57).contains($0) }) else { return nil }
       return layers(of: part, key: key).map(String.init)
     }
     return edited == config ? nil : edited
   }
 
-  private static let parts: Set<String> = [
-    "text_config", "llm_config", "language_config", "vision_config", "visual", "audio_config",
-  ]
+  /// Where the language model of several lies in a configuration.
+  static let textParts: Set<String> = ["text_config", "llm_config", "language_config"]
+  private static let parts = textParts.union(["vision_config", "visual", "audio_config"])
 
   private var quotedDType: String? { dtype.map { "\"\($0)\"" } }
 

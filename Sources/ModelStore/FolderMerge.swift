@@ -65,7 +65,7 @@ extension Repository {
   ) throws(RepositoryError) -> PlanReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      return try PlanReport(steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeInput })
+      return try PlanReport(steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).mergeSource })
     }
   }
 
@@ -85,12 +85,14 @@ extension Repository {
           hint: "merge in a store with --name, then export")
       }
       let inputs = try folders(of: recipe, relativeTo: directory)
-      let plan = try Planner.plan(recipe: recipe, inputs: inputs.map(\.mergeInput), options)
-      let donor = inputs[recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0]
-      let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
-      let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
+      let sources = inputs.map(\.mergeSource)
+      let vocabulary = try OutputVocabulary(recipe, sources)
+      let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
+      let files = inputs.map(\.files)
+      let donor = recipe.base.flatMap { recipe.modelReferences.firstIndex(of: $0) } ?? 0
       let layout = try FusedLayout(
-        plan: plan, recipe: recipe, donor: others, config: config, writesCard: options.writesCard)
+        plan: plan, recipe: recipe, models: files, donor: donor, vocabulary: vocabulary,
+        writesCard: options.writesCard)
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
@@ -99,7 +101,7 @@ extension Repository {
       let output = try OutputFolder(target: out)
       do {
         var texts = layout.made
-        for path in layout.takenOver { texts.append((path, try contents(donor.folder.path + "/" + path))) }
+        for path in layout.takenOver { texts.append((path, try files[donor].read(path) ?? [])) }
         for (path, bytes) in texts {
           try output.create(path, size: bytes.count)
           try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
@@ -119,11 +121,6 @@ extension Repository {
 
   private static func folders(of recipe: Recipe, relativeTo directory: String) throws -> [FolderInput] {
     try recipe.modelReferences.map { try FolderInput($0, relativeTo: directory) }
-  }
-
-  private static func contents(_ path: String) throws -> [UInt8] {
-    let file = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
-    return try file.bytes(at: 0, count: try file.size(), path: path)
   }
 
   /// Computes and writes all tensors; returns the model id of what was written.

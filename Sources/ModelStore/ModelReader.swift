@@ -159,8 +159,10 @@ extension Plan {
       Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return tensors.allSatisfy { tensor in
-      tensor.inputs.allSatisfy { input in
-        tables[input.model][input.tensor].map { $0.dtype == input.dtype && $0.shape == tensor.shape } ?? false
+      tensor.inputs.enumerated().allSatisfy { position, input in
+        tables[input.model][input.tensor].map {
+          $0.dtype == input.dtype && $0.shape == tensor.inputShape(position)
+        } ?? false
       }
     }
   }

@@ -20,24 +20,28 @@ extension Repository {
   ) throws -> [(recipe: Recipe, plan: Plan)] {
     try Self.plans(steps, options) { reference in
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
-      case .folder: try FolderInput(reference, relativeTo: directory).mergeInput
-      case .model(let model): try manifest(of: model).mergeInput(reference: reference)
+      case .folder: try FolderInput(reference, relativeTo: directory).mergeSource
+      case .model(let model): mergeSource(of: try manifest(of: model), reference: reference)
       }
     }
   }
 
   /// Plans recipes of which later ones may use earlier ones.
   static func plans(
-    _ steps: RecipeSteps, _ options: MergeOptions, input: (String) throws -> ModelInput
+    _ steps: RecipeSteps, _ options: MergeOptions, source: (String) throws -> MergeSource
   ) throws -> [(recipe: Recipe, plan: Plan)] {
-    var made: [String: ModelInput] = [:]
+    var made: [String: MergeSource] = [:]
     return try steps.recipes.map { recipe in
-      let plan = try Planner.plan(
-        recipe: recipe, inputs: recipe.modelReferences.map { try made[$0] ?? input($0) }, options)
+      let references = recipe.modelReferences
+      let sources = try references.map { try made[$0] ?? source($0) }
+      let vocabulary = try OutputVocabulary(recipe, sources)
+      let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
       if let name = recipe.name {
-        made[name] = ModelInput(
-          reference: name,
-          tensors: plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) })
+        let tensors = plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
+        let donor = sources[recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0]
+        made[name] = MergeSource(input: ModelInput(reference: name, tensors: tensors)) {
+          try vocabulary?.vocabulary ?? donor.vocabulary()
+        }
       }
       return (recipe, plan)
     }
@@ -98,16 +102,16 @@ extension Repository {
   ) throws -> MergeReport {
     let references = recipe.modelReferences
     let readers = try inputs.map { try ModelReader($0, in: self) }
-    let plan = try Planner.plan(
-      recipe: recipe, inputs: zip(references, readers).map { $1.manifest.mergeInput(reference: $0) }, options)
+    let sources = zip(references, readers).map { mergeSource(of: $1.manifest, reference: $0) }
+    let vocabulary = try OutputVocabulary(recipe, sources)
+    let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let donorIndex = recipe.base.flatMap { references.firstIndex(of: $0) } ?? 0
     let donor = readers[donorIndex].manifest
-    let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
-      plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
-      config: try config.map { try readObject($0.digest) }, writesCard: options.writesCard)
+      plan: plan, recipe: recipe, models: zip(references, readers).map { files(of: $1.manifest, reference: $0) },
+      donor: donorIndex, vocabulary: vocabulary, writesCard: options.writesCard)
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
     let manifest = run.manifest(donor: donor)
@@ -206,6 +210,11 @@ extension PlanReport {
     ["model": .integer(input.model), "tensor": .string(input.tensor), "dtype": .string(input.dtype.rawValue)]
   }
 
+  private static func json(_ rows: RowMap) -> JSONValue {
+    let counts = rows.counts
+    return ["kept": .integer(counts.kept), "averaged": .integer(counts.averaged), "new": .integer(counts.new)]
+  }
+
   private static func json(_ tensor: PlannedTensor) -> JSONValue {
     let base: JSONValue = tensor.method.base.map { .integer(tensor.inputs[$0].model) } ?? .null
     let perInput = tensor.method.perInput.map { JSONValue.Member($0, .array($1.map(JSONValue.number))) }
@@ -215,7 +224,7 @@ extension PlanReport {
       "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
       "memory": .integer(tensor.memory),
       "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map(Self.json)),
-      "base": base, "per_input": .object(perInput.sorted { $0.key < $1.key }),
+      "base": base, "rows": tensor.rows.map(Self.json) ?? .null, "per_input": .object(perInput.sorted { $0.key < $1.key }),
       "settings": .object(settings.sorted { $0.key < $1.key }),
     ]
   }

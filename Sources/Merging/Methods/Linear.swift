@@ -25,7 +25,7 @@ struct Linear {
   ) throws {
     for (position, weight) in weights.enumerated() {
       let stored = try block.read(position, scratch.input)
-      Wide.accumulate(stored, block.tensor.inputs[position].dtype, times: Wide(weight), into: sum)
+      Wide.accumulate(stored, block.tensor.readDType(position), times: Wide(weight), into: sum)
     }
     if normalize { Wide.divide(sum, by: Self.sum(weights, as: Wide.self)) }
   }

@@ -25,7 +25,7 @@ struct TaskArithmetic {
     _ block: BlockReader, into sum: UnsafeMutableBufferPointer<Wide>,
     scratch: MergeScratch
   ) throws {
-    let dtypes = block.tensor.inputs.map(\.dtype)
+    let dtypes = block.tensor.inputs.indices.map(block.tensor.readDType)
     let storedBase = try block.read(base, scratch.base)
     let others = block.tensor.inputs.indices.filter { $0 != base }
     if let sum = sum as? UnsafeMutableBufferPointer<Float>, dtypes.allSatisfy({ $0 == .bf16 }) {
