@@ -137,8 +137,8 @@ struct OutputTensors {
     }
   }
 
-  private static let head = "lm_head.weight"
-  private static let embeddings = [
+  static let head = "lm_head.weight"
+  static let embeddings = [
     "model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "transformer.wte.weight", "shared.weight",
   ]
 

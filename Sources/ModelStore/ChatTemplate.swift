@@ -16,7 +16,8 @@ struct ChatTemplate {
     // mergekit's rule for what is a template at all.
     guard wanted.unicodeScalars.count >= 20, wanted.contains("{") else {
       throw RepositoryError(
-        .invalidInput, "chat_template: auto, \(Self.known.keys.sorted().joined(separator: ", ")) or a Jinja template of "
+        .invalidInput,
+        "chat_template: auto, \(Self.known.keys.sorted().joined(separator: ", ")) or a Jinja template of "
           + "20 characters or more expected, found '\(wanted)'",
         hint: "write the template itself, as a block: chat_template: |")
     }
@@ -50,42 +51,45 @@ struct ChatTemplate {
   /// Templates of formats that their makers have published, in our own words.
   static let known: [String: String] = [
     "alpaca": """
-      {%- for message in messages -%}
-      {%- if message['role'] == 'user' -%}{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}
-      {%- elif message['role'] == 'assistant' -%}{{ '### Response:\\n' + message['content'] + '\\n\\n' }}
-      {%- else -%}{{ message['content'] + '\\n\\n' }}{%- endif -%}
-      {%- endfor -%}
-      {%- if add_generation_prompt -%}{{ '### Response:\\n' }}{%- endif -%}
-      """,
+    {%- for message in messages -%}
+    {%- if message['role'] == 'user' -%}{{ '### Instruction:\\n' }}
+    {%- elif message['role'] == 'assistant' -%}{{ '### Response:\\n' }}{%- endif -%}
+    {{ message['content'] | trim + '\\n\\n' }}
+    {%- endfor -%}
+    {%- if add_generation_prompt -%}{{ '### Response:\\n' }}{%- endif -%}
+    """,
     "chatml": """
-      {%- for message in messages -%}
-      {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
-      {%- endfor -%}
-      {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}
-      """,
+    {%- for message in messages -%}
+    {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
+    {%- endfor -%}
+    {%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}
+    """,
     "exaone": """
-      {%- for message in messages -%}
-      {%- if loop.first and message['role'] != 'system' -%}{{ '[|system|][|endofturn|]\\n' }}{%- endif -%}
-      {{ '[|' + message['role'] + '|]' + message['content'] }}
-      {%- if message['role'] != 'user' -%}{{ '[|endofturn|]' }}{%- endif -%}
-      {{ '\\n' }}
-      {%- endfor -%}
-      {%- if add_generation_prompt -%}{{ '[|assistant|]' }}{%- endif -%}
-      """,
+    {%- for message in messages -%}
+    {%- if loop.first and message['role'] != 'system' -%}{{ '[|system|][|endofturn|]\\n' }}{%- endif -%}
+    {{ '[|' + message['role'] + '|]' + message['content'] }}
+    {%- if message['role'] != 'user' -%}{{ '[|endofturn|]' }}{%- endif -%}
+    {{ '\\n' }}
+    {%- endfor -%}
+    {%- if add_generation_prompt -%}{{ '[|assistant|]' }}{%- endif -%}
+    """,
     "llama3": """
-      {{- bos_token -}}
-      {%- for message in messages -%}
-      {{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}
-      {%- endfor -%}
-      {%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif -%}
-      """,
+    {{- bos_token -}}
+    {%- for message in messages -%}
+    {{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}
+    {%- endfor -%}
+    {%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif -%}
+    """,
     "mistral": """
-      {{- bos_token -}}
-      {%- for message in messages -%}
-      {%- if message['role'] == 'assistant' -%}{{ ' ' + message['content'] | trim + eos_token }}
-      {%- else -%}{{ '[INST] ' + message['content'] | trim + ' [/INST]' }}{%- endif -%}
-      {%- endfor -%}
-      """,
+    {{- bos_token -}}
+    {%- set ns = namespace(system='') -%}
+    {%- for message in messages -%}
+    {%- if message['role'] == 'system' -%}{%- set ns.system = message['content'] | trim + '\\n\\n' -%}
+    {%- elif message['role'] == 'assistant' -%}{{ ' ' + message['content'] | trim + eos_token }}
+    {%- else -%}{{ '[INST] ' + ns.system + message['content'] | trim + ' [/INST]' }}{%- set ns.system = '' -%}
+    {%- endif -%}
+    {%- endfor -%}
+    """,
   ]
 }
 

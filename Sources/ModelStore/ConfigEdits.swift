@@ -30,7 +30,7 @@ struct ConfigEdits {
   /// object.
   func apply(to config: [UInt8]) -> [UInt8]? {
     guard let value = try? JSONValue.parse(config), value.members != nil else { return nil }
-    let edited = JSONText.replacingScalars(in: config) { path, scalar in
+    let edited = try? JSONSpans(text: config, label: "config.json").replacingScalars { path, scalar in
       guard let key = path.last, path.count == 1 || (path.count == 2 && Self.parts.contains(path[0])) else {
         return nil
       }

@@ -79,6 +79,28 @@ struct JSONSpans {
     return head + Array((kept.map { Array(text[$0.whole]) } + new()).joined(separator: separator)) + tail
   }
 
+  /// The text with other scalars in it: a value that is read and written again may come back as another spelling of it.
+  ///
+  /// - Parameter replacement: is handed the keys that lead to a scalar (`[]` for a list's elements) and its text; nil
+  ///   keeps it.
+  func replacingScalars(_ replacement: (_ path: [String], _ scalar: ArraySlice<UInt8>) -> String?) throws -> [UInt8] {
+    var out: [UInt8] = []
+    var done = 0
+    func visit(_ value: Range<Int>, _ path: [String]) throws {
+      guard Self.brackets[text[value.lowerBound]] == nil else {
+        let isObject = text[value.lowerBound] == UInt8(ascii: "{")
+        for entry in try entries(of: value) { try visit(entry.value, path + [isObject ? entry.key : "[]"]) }
+        return
+      }
+      guard let new = replacement(path, text[value]) else { return }
+      out += text[done..<value.lowerBound]
+      out += new.utf8
+      done = value.upperBound
+    }
+    try visit(try root(), [])
+    return out + text[done...]
+  }
+
   func string(_ range: Range<Int>) throws -> String {
     guard let value = try? JSONValue.parse(Array(text[range])).text else { throw broken(range.lowerBound) }
     return value
@@ -103,8 +125,18 @@ struct JSONSpans {
 
   private func skipSpace(_ start: Int) -> Int {
     var at = start
-    while at < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[at]) { at += 1 }
+    while at < text.count, Self.isSpace(text[at]) { at += 1 }
     return at
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
+
+  /// True for what ends a number or a word.
+  private static func ends(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "]"), UInt8(ascii: "}"): true
+    default: isSpace(byte)
+    }
   }
 
   /// One past the value that begins at a place.
@@ -128,7 +160,7 @@ struct JSONSpans {
         at += 1
         continue
       default:
-        while at < text.count, !",:]} \t\r\n".utf8.contains(text[at]) { at += 1 }
+        while at < text.count, !Self.ends(text[at]) { at += 1 }
       }
       if depth < 0 { throw broken(start) }
       if depth == 0, at <= text.count { return at }

@@ -224,7 +224,8 @@ extension PlanReport {
       "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
       "memory": .integer(tensor.memory),
       "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map(Self.json)),
-      "base": base, "rows": tensor.rows.map(Self.json) ?? .null, "per_input": .object(perInput.sorted { $0.key < $1.key }),
+      "base": base, "rows": tensor.rows.map(Self.json) ?? .null,
+      "per_input": .object(perInput.sorted { $0.key < $1.key }),
       "settings": .object(settings.sorted { $0.key < $1.key }),
     ]
   }

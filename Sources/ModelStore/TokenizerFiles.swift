@@ -14,11 +14,12 @@ struct TokenizerFiles {
 
   init(_ files: ModelFiles) { self.files = files }
 
-  /// The tokens by id, the added ones, and the rows of the embedding (`vocab_size` of config.json, or else one a token).
+  /// The tokens by id, the added ones, and the rows of the embedding: `vocab_size` of config.json,
+  /// or else one a token.
   ///
   /// As in transformers: tokenizer.json, then `added_tokens_decoder` of tokenizer_config.json (lacking that
-  /// added_tokens.json and special_tokens_map.json), then the special tokens named there, each with the next id where it
-  /// is new. `unsupported` where there is no tokenizer.json.
+  /// added_tokens.json and special_tokens_map.json), then the special tokens named there, each with the next id where
+  /// it is new. `unsupported` where there is no tokenizer.json.
   func vocabulary() throws -> Vocabulary {
     guard let text = try files.read("tokenizer.json") else { throw missing() }
     let spans = JSONSpans(text: text, label: "tokenizer.json of model '\(files.reference)'")
@@ -30,7 +31,8 @@ struct TokenizerFiles {
       }
     }
     try addConfigured(to: &draft)
-    return Vocabulary(ids: draft.ids, added: Array(draft.added.values), named: draft.named, rows: try rows() ?? draft.ids.count)
+    return Vocabulary(
+      ids: draft.ids, added: Array(draft.added.values), named: draft.named, rows: try rows() ?? draft.ids.count)
   }
 
   private func missing() -> RepositoryError {
@@ -45,7 +47,8 @@ struct TokenizerFiles {
 
   private func misfit(_ place: String, _ found: JSONValue) -> RepositoryError {
     RepositoryError(
-      .invalidInput, "model '\(files.reference)', \(place): a token with content and id expected, "
+      .invalidInput,
+      "model '\(files.reference)', \(place): a token with content and id expected, "
         + "found \(String(decoding: found.compact.prefix(80), as: UTF8.self))")
   }
 
@@ -108,7 +111,8 @@ struct TokenizerFiles {
     let next = draft.ids[token.token] ?? draft.next
     guard next == id else {
       throw RepositoryError(
-        .invalidInput, "model '\(files.reference)', \(file): id \(next) expected for token '\(token.token.text)' "
+        .invalidInput,
+        "model '\(files.reference)', \(file): id \(next) expected for token '\(token.token.text)' "
           + "by tokenizer.json, found \(id)")
     }
     draft.add(token, id: id)
@@ -183,7 +187,8 @@ extension AddedToken {
   /// The members of its JSON form but for the id.
   var members: [JSONValue.Member] {
     [
-      .init("content", .string(token.text)), .init("single_word", .bool(singleWord)), .init("lstrip", .bool(stripsLeft)),
+      .init("content", .string(token.text)), .init("single_word", .bool(singleWord)),
+      .init("lstrip", .bool(stripsLeft)),
       .init("rstrip", .bool(stripsRight)), .init("normalized", .bool(isNormalized)), .init("special", .bool(isSpecial)),
     ]
   }

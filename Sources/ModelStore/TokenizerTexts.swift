@@ -18,10 +18,11 @@ struct TokenizerTexts {
       dropped = Set(models[donor].paths.filter(TokenizerFiles.names.contains))
       for path in owner.paths where TokenizerFiles.names.contains(path) { made[path] = try owner.read(path) }
     }
-    if let vocabulary { try edit(vocabulary, recipe, owner) }
+    if let vocabulary { try edit(vocabulary, owner) }
     if let wanted = recipe.chatTemplate {
       let merged = recipe.mergedReferences
-      let template = try ChatTemplate(owner: owner).text(wanted, models: models.filter { merged.contains($0.reference) })
+      let template = try ChatTemplate(owner: owner).text(
+        wanted, models: models.filter { merged.contains($0.reference) })
       if let template { try setTemplate(template, owner) }
     }
   }
@@ -33,34 +34,24 @@ struct TokenizerTexts {
   }
 
   /// Takes out tokens without a row, and puts in those that the vocabulary adds.
-  private mutating func edit(_ vocabulary: OutputVocabulary, _ recipe: Recipe, _ owner: ModelFiles) throws {
-    func isKept(_ token: String) -> Bool { vocabulary.ids[Token(token)] != nil }
-    let new = vocabulary.additions.sorted { $0.id < $1.id }
-    let dropped = try TokenizerFiles(owner).vocabulary().ids.keys.filter { vocabulary.ids[$0] == nil }
-    if new.isEmpty, dropped.isEmpty { return }
+  private mutating func edit(_ vocabulary: OutputVocabulary, _ owner: ModelFiles) throws {
+    if vocabulary.additions.isEmpty, vocabulary.dropped.isEmpty { return }
+    let edit = AddedTokensEdit(vocabulary)
     if let spans = try text("tokenizer.json", of: owner) {
-      made["tokenizer.json"] = try TokenizerEdit(spans, dropped: Set(dropped), added: new).text
+      made["tokenizer.json"] = try edit.tokenizer(spans)
     }
-    if var spans = try text("tokenizer_config.json", of: owner),
+    if let spans = try text("tokenizer_config.json", of: owner),
       let decoder = try spans.value("added_tokens_decoder", in: try spans.root())
     {
-      let known = Set(try spans.entries(of: decoder).map(\.key))
-      let text = try spans.replacing(decoder) { entry in
-        isKept(try spans.json(entry.value).tokenText ?? "")
-      } adding: {
-        new.filter { !known.contains("\($0.id)") || $0.id >= vocabulary.ids.count }.map {
-          JSONValue.string("\($0.id)").compact + Array(": ".utf8) + JSONValue.object($0.added.members).spaced
-        }
+      made["tokenizer_config.json"] = try edit.list(
+        decoder, of: spans, token: { try spans.json($0.value).tokenText }
+      ) {
+        JSONValue.string("\($0.id)").compact + Array(": ".utf8) + JSONValue.object($0.added.members).spaced
       }
-      spans = JSONSpans(text: text, label: spans.label)
-      made["tokenizer_config.json"] = text
     }
     if let spans = try text("added_tokens.json", of: owner) {
-      let known = Set(try spans.entries(of: try spans.root()).map(\.key))
-      made["added_tokens.json"] = try spans.replacing(try spans.root()) { isKept($0.key) } adding: {
-        new.filter { !known.contains($0.added.token.text) }.map {
-          JSONValue.string($0.added.token.text).compact + Array(": \($0.id)".utf8)
-        }
+      made["added_tokens.json"] = try edit.list(try spans.root(), of: spans, token: \.key) {
+        JSONValue.string($0.added.token.text).compact + Array(": \($0.id)".utf8)
       }
     }
   }
@@ -72,65 +63,91 @@ struct TokenizerTexts {
         .invalidInput, "chat_template: a tokenizer_config.json in model '\(owner.reference)' expected, found none")
     }
     let member = JSONValue.string("chat_template").compact + Array(": ".utf8) + JSONValue.string(template).compact
-    made["tokenizer_config.json"] = try spans.replacing(try spans.root()) { $0.key != "chat_template" } adding: {
+    made["tokenizer_config.json"] = try spans.replacing(try spans.root()) {
+      $0.key != "chat_template"
+    } adding: {
       [member]
     }
     if owner.paths.contains("chat_template.jinja") { made["chat_template.jinja"] = Array(template.utf8) }
   }
 }
 
-/// tokenizer.json with other tokens: all else byte for byte.
-private struct TokenizerEdit {
-  private(set) var text: [UInt8]
-  private let label: String
+/// Other added tokens in the files of a tokenizer: all else byte for byte.
+private struct AddedTokensEdit {
+  private let vocabulary: OutputVocabulary
+  /// What is put in is not there a second time.
+  private let new: Set<Token>
 
-  init(_ spans: JSONSpans, dropped: Set<Token>, added: [OutputVocabulary.Addition]) throws {
-    (text, label) = (spans.text, spans.label)
-    let entries = added.map { addition in
-      JSONValue.object([.init("id", .integer(addition.id))] + addition.added.members).spaced
+  init(_ vocabulary: OutputVocabulary) {
+    self.vocabulary = vocabulary
+    new = Set(vocabulary.additions.map(\.added.token))
+  }
+
+  /// The text with a list, or object, that has all added tokens: its own entries first, then those that it lacks, by
+  /// id. Loading gives ids in this order, so that none may be left to other files.
+  func list(
+    _ range: Range<Int>, of spans: JSONSpans, token: (JSONSpans.Entry) throws -> String?,
+    entry: (OutputVocabulary.Addition) -> [UInt8]
+  ) throws -> [UInt8] {
+    var there: Set<Token> = []
+    return try spans.replacing(range) { entry in
+      let token = Token(try token(entry) ?? "")
+      guard vocabulary.ids[token] != nil, !new.contains(token) else { return false }
+      there.insert(token)
+      return true
+    } adding: {
+      vocabulary.added.filter { !there.contains($0.added.token) }.map(entry)
     }
-    // From the end of the text on, so that what lies ahead stays where it is.
+  }
+
+  /// tokenizer.json, from the end of the text on, so that what lies ahead stays where it is.
+  func tokenizer(_ spans: JSONSpans) throws -> [UInt8] {
     let places = try ["model", "added_tokens"].compactMap { key in
       try spans.value(key, in: try spans.root()).map { (key, $0) }
     }
     guard places.count == 2 else {
-      throw RepositoryError(.invalidInput, "\(label): model and added_tokens expected, found one of them")
+      throw RepositoryError(.invalidInput, "\(spans.label): model and added_tokens expected, found one of them")
     }
+    var spans = spans
     for (key, place) in places.sorted(by: { $0.1.lowerBound > $1.1.lowerBound }) {
       if key == "model" {
-        if !dropped.isEmpty { try dropFromModel(dropped) }
-      } else {
-        let now = JSONSpans(text: text, label: label)
-        text = try now.replacing(place) { entry in
-          !dropped.contains(Token(try now.json(entry.value).tokenText ?? ""))
-        } adding: { entries }
+        if !vocabulary.dropped.isEmpty { spans = try dropFromModel(of: spans) }
+        continue
       }
+      let now = spans
+      let text = try list(place, of: now, token: { try now.json($0.value).tokenText }) { token in
+        JSONValue.object([.init("id", .integer(token.id))] + token.added.members).spaced
+      }
+      spans = JSONSpans(text: text, label: now.label)
     }
+    return spans.text
   }
 
   /// Takes tokens, and the merges that need them, out of a BPE.
-  private mutating func dropFromModel(_ dropped: Set<Token>) throws {
-    func part(_ key: String) throws -> (spans: JSONSpans, place: Range<Int>?) {
-      let spans = JSONSpans(text: text, label: label)
-      let model = try spans.value("model", in: try spans.root()) ?? 0..<0
-      return (spans, try spans.value(key, in: model))
+  private func dropFromModel(of before: JSONSpans) throws -> JSONSpans {
+    var spans = before
+    let dropped = vocabulary.dropped
+    func part(_ key: String) throws -> Range<Int>? {
+      try spans.value("model", in: try spans.root()).flatMap { try spans.value(key, in: $0) }
     }
-    let (spans, vocabulary) = try part("vocab")
-    guard let vocabulary, spans.text[vocabulary.lowerBound] == UInt8(ascii: "{") else { return }
-    guard try spans.entries(of: vocabulary).contains(where: { dropped.contains(Token($0.key)) }) else { return }
-    guard try part("type").place.map({ try spans.string($0) }) ?? "BPE" == "BPE" else {
+    guard let words = try part("vocab"), spans.text[words.lowerBound] == UInt8(ascii: "{"),
+      try spans.entries(of: words).contains(where: { dropped.contains(Token($0.key)) })
+    else { return spans }
+    guard try part("type").map({ try spans.string($0) }) ?? "BPE" == "BPE" else {
       throw RepositoryError(
-        .unsupported, "\(label): tokens without a row expected only in a BPE tokenizer, found them in another",
+        .unsupported, "\(spans.label): tokens without a row expected only in a BPE tokenizer, found them in another",
         hint: "give the model as many rows as tokens")
     }
-    text = try spans.replacing(vocabulary) { !dropped.contains(Token($0.key)) }
-    let (now, merges) = try part("merges")
-    guard let merges else { return }
-    text = try now.replacing(merges) { entry in
+    spans = JSONSpans(
+      text: try spans.replacing(words) { !dropped.contains(Token($0.key)) }, label: spans.label)
+    guard let merges = try part("merges") else { return spans }
+    let now = spans
+    let text = try now.replacing(merges) { entry in
       let merge = try now.json(entry.value)
       let pair = merge.elements?.compactMap(\.text) ?? (merge.text ?? "").split(separator: " ").map(String.init)
-      return !pair.contains { dropped.contains(Token($0)) }
+      return !(pair + [pair.joined()]).contains { dropped.contains(Token($0)) }
     }
+    return JSONSpans(text: text, label: spans.label)
   }
 }
 

@@ -76,11 +76,6 @@ private func refusal(_ yaml: String) -> MergeError? {
 
   @Test("what mergekit has and this has not is unsupported, not invalid")
   func unsupported() {
-    for key in ["tokenizer_source", "tokenizer", "chat_template"] {
-      #expect(
-        refusal("merge_method: linear\n\(key): union\nmodels: [{model: a}]")
-          == .unsupported(feature: "'\(key)'", line: 2))
-    }
     #expect(
       refusal("merge_method: linear\nmodels:\n- model: a+lora")
         == .unsupported(feature: "an adapter on a model ('a+lora')", line: 3))

@@ -28,10 +28,12 @@ package struct OutputVocabulary: Sendable {
 
   /// The reference of the model whose tokenizer files are taken over.
   package let donor: String
-  /// In the order of ids, but for the donor's own.
+  /// What the donor's tokenizer has not, or not as added tokens.
   package let additions: [Addition]
-  /// The added tokens of the output, in the order of ids but for those of `additions`.
-  private let added: [AddedToken]
+  /// All added tokens of the output, in the order of ids.
+  package let added: [Addition]
+  /// The donor's tokens that the output has not, because they have no row.
+  package let dropped: Set<Token>
   /// Every token's id: all numbers from 0 to the number of tokens.
   package let ids: [Token: Int]
   /// Rows of embedding and head: one a token, then padding.
@@ -74,7 +76,10 @@ package struct OutputVocabulary: Sendable {
     }
     ids = draft.ids
     additions = draft.additions
-    added = draft.kept + draft.additions.map(\.added)
+    let kept = draft.kept.compactMap { token in draft.ids[token.token].map { Addition(added: token, id: $0) } }
+    added = (kept + draft.additions).sorted { $0.id < $1.id }
+    let output = draft.ids
+    dropped = Set((vocabularies[donor]?.ids ?? [:]).keys.filter { output[$0] == nil })
     let multiple = tokenizer.padsToMultipleOf ?? 1
     rows = (ids.count + multiple - 1) / multiple * multiple
     modelRows = known.mapValues(\.rows)
@@ -98,7 +103,7 @@ package struct OutputVocabulary: Sendable {
   }
 
   /// The vocabulary of the fused model, for recipes that merge it again.
-  package var vocabulary: Vocabulary { Vocabulary(ids: ids, added: added, rows: rows) }
+  package var vocabulary: Vocabulary { Vocabulary(ids: ids, added: added.map(\.added), rows: rows) }
 
   /// The rows of a model's embedding; nil for one that is not merged.
   package func rows(of model: String) -> Int? { modelRows[model] }

@@ -1,8 +1,8 @@
 internal import Tensors
 
 extension BlockReader {
-  /// Fills `target` with the block of an input whose rows come from `map`, widened: its own rows, those of other inputs,
-  /// zeros, and means. Reads the rows it needs and no others.
+  /// Fills `target` with the block of an input whose rows come from `map`, widened: its own rows, those of other
+  /// inputs, zeros, and means. Reads the rows it needs and no others.
   func readRows<Wide: WideElement>(
     _ position: Int, _ map: RowMap, as type: Wide.Type, into target: UnsafeMutableRawBufferPointer
   ) throws {
@@ -53,7 +53,8 @@ extension BlockReader {
     let width = max(1, planned.dtype.bits / 8)
     let bytes = scratch.rows.bytes(part.count * width)
     try source.read(
-      input: planned.model, tensor: planned.tensor, bytes: (part.lowerBound + by) * width..<(part.upperBound + by) * width,
+      input: planned.model, tensor: planned.tensor,
+      bytes: (part.lowerBound + by) * width..<(part.upperBound + by) * width,
       into: bytes)
     return UnsafeRawBufferPointer(bytes)
   }

@@ -5,8 +5,8 @@ internal import Tensors
 /// They are known by their names, outside layers: `weight` or `bias` of `embed_tokens`, `wte`, `word_embeddings`,
 /// `embed_in`, `embd.wte`, `tok_embeddings`, `token_embedding`, `embeddings`, `shared`, `lm_head` (and its `decoder`,
 /// `linear`), `embed_out`, `output`, `output_layer`, `vocab_projector`, `cls.predictions` (and its `decoder`); and by
-/// their first extent, which is the vocabulary's size in config.json in one of the models at least. It then must be so
-/// in all of them.
+/// their first extent, which is the vocabulary's size in config.json in one of the models at least, unless it is the
+/// language model's own embedding or head by its whole name. It then must be so in all of them.
 struct VocabularyRows {
   /// By the output's name; without those that keep all rows.
   private(set) var maps: [String: RowMap] = [:]
@@ -22,7 +22,9 @@ struct VocabularyRows {
     guard parts.count > 1, ["weight", "bias"].contains(parts[parts.count - 1]) else { return false }
     let owner = parts.dropLast()
     if names.contains(owner[owner.count - 1]) { return true }
-    if owner.suffix(2) == ["cls", "predictions"] || owner.suffix(3) == ["cls", "predictions", "decoder"] { return true }
+    if owner.suffix(2) == ["cls", "predictions"] || owner.suffix(3) == ["cls", "predictions", "decoder"] {
+      return true
+    }
     return owner.suffix(2) == ["lm_head", "decoder"] || owner.suffix(2) == ["lm_head", "linear"]
   }
 
@@ -38,7 +40,8 @@ struct VocabularyRows {
       let found = zip(models, output.stored).map { model, tensor in
         (model: model, tensor: tensor, rows: shape(model, tensor)?.dimensions.first ?? 0)
       }
-      guard found.contains(where: { $0.rows == vocabulary.modelRows[$0.model] }) else { continue }
+      let isOwn = ([OutputTensors.head] + OutputTensors.embeddings).contains(output.place.name)
+      guard isOwn || found.contains(where: { $0.rows == vocabulary.modelRows[$0.model] }) else { continue }
       isFound = true
       for input in found where input.rows != vocabulary.modelRows[input.model] {
         throw .misfit(
@@ -54,7 +57,8 @@ struct VocabularyRows {
     guard isFound else {
       let sizes = Set(vocabulary.modelRows.values).sorted().map(String.init).joined(separator: " or ")
       throw .misfit(
-        place: "tokenizer", expected: "an embedding of \(sizes) rows (vocab_size of config.json) such as "
+        place: "tokenizer",
+        expected: "an embedding of \(sizes) rows (vocab_size of config.json) such as "
           + "model.embed_tokens.weight", found: "none", line: nil)
     }
   }
