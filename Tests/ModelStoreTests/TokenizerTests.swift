@@ -163,6 +163,26 @@ struct TokenizerTests {
     #expect(try store.verify().damage.isEmpty)
   }
 
+  @Test("rows in another order cost no more reading than their blocks, once for each block of the output")
+  func economy() throws {
+    let family = try Family()
+    let many = (0..<1500).map { "t\($0)" }
+    try family.write("one", many, columns: 512)
+    try family.write("two", many.indices.map { many[$0 ^ 1] }, tune: 5, columns: 512)
+    let store = try family.stage.open()
+    for name in ["one", "two"] {
+      _ = try store.importCheckpoint(at: "\(family.stage.folder.path)/\(name)", name: name, base: nil)
+    }
+    _ = try store.merge(recipe: average("one", "two", rest: "tokenizer_source: base"), relativeTo: "/", name: "fused")
+    let disk = ReadingDisk()
+    let counting = try family.stage.open(threads: 1, storage: disk)
+    var bytes = 0
+    try counting.readRange("fused", of: .tensor("model.embed_tokens.weight"), from: 0, to: nil) { bytes += $0.count }
+    #expect(bytes == 1500 * 1024)
+    // Two inputs, and a base that one of them is a delta on; one row at a time would be hundreds of times as much.
+    #expect(disk.packBytes < 8 * bytes, "\(disk.packBytes)")
+  }
+
   @Test("later steps merge in the vocabulary that earlier ones made")
   func steps() throws {
     let family = try Family()

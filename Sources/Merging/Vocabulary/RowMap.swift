@@ -10,6 +10,9 @@ package struct RowMap: Sendable, Hashable {
     case mean
     /// The mean of all rows that have a token.
     case padding
+
+    /// The first row read; -1 where none is.
+    var first: Int { if case .row(_, let first) = self { first } else { -1 } }
   }
 
   /// Neighbouring rows of one source.

@@ -9,7 +9,8 @@ extension BlockReader {
     let out = target.assumingMemoryBound(to: Wide.self)
     let length = tensor.rowElements
     let rows = elements.lowerBound / length..<(elements.upperBound + length - 1) / length
-    for run in map.runs(position, rows) {
+    // In the order of what is read, so that a source that is kept in blocks decodes each of them once.
+    for run in map.runs(position, rows).sorted(by: { $0.source.first < $1.source.first }) {
       let part = elements.clamped(to: run.start * length..<run.end * length)
       let local = UnsafeMutableBufferPointer(
         rebasing: out[part.lowerBound - elements.lowerBound..<part.upperBound - elements.lowerBound])
