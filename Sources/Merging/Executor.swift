@@ -7,7 +7,9 @@ package typealias Measurements = [Double]
 package struct Executor: Sendable {
   /// What this executor does.
   package let plan: Plan
-  private let inputs: InputReader
+  let inputs: InputReader
+  /// The means that padding rows of the tensor at work are made of.
+  private var padding: ArraySlice<Double> = []
   /// For the arithmetic that knows no blocks.
   private let stepwise: StepExecutor?
   private let isProved: Bool
@@ -26,16 +28,26 @@ package struct Executor: Sendable {
   /// several times, on all workers of the pool.
   package func measure(tensor: Int, pool: WorkerPool, shelf: Shelf<MergeScratch>) throws -> Measurements {
     let planned = plan.tensors[tensor]
-    guard stepwise == nil, !planned.isCopied, let method = planned.method.blockMethod, planned.unitCount > 0 else {
-      return []
-    }
+    guard stepwise == nil, !planned.isCopied, planned.unitCount > 0 else { return [] }
+    let means = try paddingMeans(tensor: tensor, pool: pool, shelf: shelf)
+    guard let method = planned.method.blockMethod else { return means }
+    let executor = with(padding: means[...])
     if planned.isWide {
-      return try method.measure(
-        TensorPasses<Double>(
-          executor: self, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+      return try means
+        + method.measure(
+          TensorPasses<Double>(
+            executor: executor, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
     }
-    return try method.measure(
-      TensorPasses<Float>(executor: self, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+    return try means
+      + method.measure(
+        TensorPasses<Float>(
+          executor: executor, tensor: tensor, wholeRows: method.needsRows, pool: pool, shelf: shelf))
+  }
+
+  private func with(padding: ArraySlice<Double>) -> Executor {
+    var executor = self
+    executor.padding = padding
+    return executor
   }
 
   /// Computes elements of tensor number `tensor` of the plan, as row-major little-endian bytes of its dtype.
@@ -52,8 +64,14 @@ package struct Executor: Sendable {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= planned.unitCount, "elements outside the tensor")
     precondition(target.count == elements.count * planned.unitBytes, "the target does not fit the elements")
     if elements.isEmpty { return }
-    let block = reader(planned, elements)
-    if planned.isCopied { return try Copy.combine(block, into: target, scratch: scratch) }
+    let ahead = planned.paddingCount
+    if ahead > 0, padding.isEmpty {
+      return try with(padding: measurements.prefix(ahead)).produce(
+        tensor: tensor, elements: elements, measurements: Array(measurements.dropFirst(ahead)), into: target,
+        scratch: scratch)
+    }
+    let block = reader(planned, elements, scratch)
+    if planned.isCopied { return try Copy.combine(block, into: target) }
     if let stepwise {
       try stepwise.produce(tensor: tensor, elements: elements, into: target)
     } else if planned.isWide {
@@ -61,13 +79,13 @@ package struct Executor: Sendable {
     } else {
       try combine(block, as: Float.self, measurements, into: target, scratch)
     }
-    try block.checkResult(UnsafeRawBufferPointer(target), scratch: scratch)
+    try block.checkResult(UnsafeRawBufferPointer(target))
   }
 
-  private func reader(_ tensor: PlannedTensor, _ elements: Range<Int>) -> BlockReader {
+  private func reader(_ tensor: PlannedTensor, _ elements: Range<Int>, _ scratch: MergeScratch) -> BlockReader {
     BlockReader(
       plan: plan, tensor: tensor, elements: elements, inputs: inputs,
-      refusesNonfinite: !isProved && !tensor.allowsNonfinite)
+      refusesNonfinite: !isProved && !tensor.allowsNonfinite, scratch: scratch, padding: padding)
   }
 
   private func combine<Wide: WideElement>(
@@ -79,7 +97,7 @@ package struct Executor: Sendable {
     let (range, length, width) = (block.elements, max(1, planned.rowLength), planned.unitBytes)
     let rows = method.needsRows ? length : 1
     let whole = range.lowerBound / rows * rows..<(range.upperBound + rows - 1) / rows * rows
-    let stored: [WideBlock<Wide>.Stored] = try reader(planned, whole).readAll(scratch)
+    let stored: [WideBlock<Wide>.Stored] = try reader(planned, whole, scratch).readAll()
     let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
     // What is read at once goes through in portions that fit the caches with all their wide numbers.
     let portion = max(1, Self.portionElements / rows) * rows
@@ -107,7 +125,7 @@ package struct Executor: Sendable {
     _ body: (WideBlock<Wide>) throws -> T
   ) throws -> T {
     let planned = plan.tensors[index]
-    let stored: [WideBlock<Wide>.Stored] = try reader(planned, elements).readAll(scratch)
+    let stored: [WideBlock<Wide>.Stored] = try reader(planned, elements, scratch).readAll()
     let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
     return try body(WideBlock(elements, of: planned, stored, draws: draws, scratch: scratch))
   }
@@ -120,24 +138,36 @@ struct BlockReader {
   let elements: Range<Int>
   let inputs: InputReader
   let refusesNonfinite: Bool
+  let scratch: MergeScratch
+  /// The means that padding rows are made of.
+  let padding: ArraySlice<Double>
 
-  /// Reads the block of the input at `place` of the tensor's inputs into `buffer`.
-  func read(_ place: Int, _ buffer: MergeScratch.Buffer) throws -> UnsafeRawBufferPointer {
-    let target = buffer.bytes(elements.count * max(1, tensor.inputs[place].dtype.bits / 8))
+  /// Reads the block of the input at `place` of the tensor's inputs, as `PlannedTensor.readDType`, into memory of its
+  /// own.
+  func read(_ place: Int) throws -> UnsafeRawBufferPointer {
+    let target = scratch.stored(place).bytes(elements.count * max(1, tensor.readDType(place).bits / 8))
     try read(place, into: target)
     return UnsafeRawBufferPointer(target)
   }
 
   /// Reads the blocks of all inputs.
-  func readAll<Wide: WideElement>(_ scratch: MergeScratch) throws -> [WideBlock<Wide>.Stored] {
+  func readAll<Wide: WideElement>() throws -> [WideBlock<Wide>.Stored] {
     try tensor.inputs.indices.map { place in
-      WideBlock.Stored(bytes: try read(place, scratch.stored(place)), dtype: tensor.inputs[place].dtype)
+      WideBlock.Stored(bytes: try read(place), dtype: tensor.readDType(place))
     }
   }
 
   /// The same into memory of the right size.
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
-    try inputs.read(tensor.inputs[position], of: tensor.shape, elements: elements, into: target)
-    try checkInput(position, UnsafeRawBufferPointer(target))
+    if let map = tensor.rows {
+      if tensor.isWide {
+        try readRows(position, map, as: Double.self, into: target)
+      } else {
+        try readRows(position, map, as: Float.self, into: target)
+      }
+    } else {
+      try inputs.read(tensor.inputs[position], of: tensor.shape, elements: elements, into: target)
+    }
+    try checkInput(position, UnsafeRawBufferPointer(target), tensor.readDType(position))
   }
 }

@@ -10,7 +10,7 @@ extension PlannedTensor {
   /// True where the result is the bytes of the first input: nothing is computed, so nothing in them matters.
   var isCopied: Bool {
     if method.name == .copy { return true }
-    return method.name == .passthrough && method.perInput["scale"] == nil && inputs[0].change == nil
+    return method.name == .passthrough && method.perInput["scale"] == nil && inputs[0].change == nil && rows == nil
       && inputs[0].dtype == dtype
       && (workingDType ?? dtype) == dtype
   }
@@ -21,16 +21,16 @@ extension PlannedTensor {
 
 extension BlockReader {
   /// Refuses NaN and infinity in what was read of the input at `position`, unless the result will tell.
-  func checkInput(_ position: Int, _ stored: UnsafeRawBufferPointer) throws {
+  func checkInput(_ position: Int, _ stored: UnsafeRawBufferPointer, _ dtype: DType) throws {
     guard refusesNonfinite, !tensor.method.name.showsNonfinite else { return }
-    if let found = tensor.inputs[position].dtype.firstNonfinite(in: stored) { throw refusal(of: found, position) }
+    if let found = dtype.firstNonfinite(in: stored) { throw refusal(of: found, position) }
   }
 
   /// Refuses NaN and infinity in the block made: one of an input, or what finite inputs have grown to.
-  func checkResult(_ stored: UnsafeRawBufferPointer, scratch: MergeScratch) throws {
+  func checkResult(_ stored: UnsafeRawBufferPointer) throws {
     guard refusesNonfinite, let found = tensor.dtype.firstNonfinite(in: stored) else { return }
     for position in tensor.inputs.indices {
-      if let culprit = tensor.inputs[position].dtype.firstNonfinite(in: try read(position, scratch.stored(position))) {
+      if let culprit = tensor.readDType(position).firstNonfinite(in: try read(position)) {
         throw refusal(of: culprit, position)
       }
     }

@@ -1,6 +1,7 @@
 /// The buffers of one worker, kept from block to block. They grow to the largest block asked for.
 package final class MergeScratch {
   let sum = Buffer()
+  let rows = Buffer()
   private var stored: [Buffer] = []
   private var wide: [(buffer: Buffer, isFilled: Bool)] = []
 

@@ -74,15 +74,19 @@ package struct PlannedTensor: Sendable, Equatable {
   package let dtype: DType
   package let shape: Shape
   package let method: MethodCall
-  /// What is read, in the order of arithmetic; all have the output's shape.
+  /// What is read, in the order of arithmetic; all have the output's shape, but for the number of rows of `rows`.
   package let inputs: [PlannedInput]
   /// The type that values are rounded to after each operation; nil in exact arithmetic.
   package let workingDType: DType?
+  /// Where the rows of the inputs come from; nil where each is the input's own.
+  package let rows: RowMap?
 
   package init(
-    name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [PlannedInput], workingDType: DType? = nil
+    name: String, dtype: DType, shape: Shape, method: MethodCall, inputs: [PlannedInput], workingDType: DType? = nil,
+    rows: RowMap? = nil
   ) {
     self.workingDType = workingDType
+    self.rows = rows
     self.name = name
     self.dtype = dtype
     self.shape = shape
@@ -103,7 +107,7 @@ package struct PlannedTensor: Sendable, Equatable {
   package var unitBytes: Int { max(1, dtype.bits / 8) }
 
   /// Bytes of the inputs of this tensor, each as often as it is read.
-  package var bytesToRead: Int { passes * inputs.reduce(0) { $0 + $1.bytesToRead(of: shape) } }
+  package var bytesToRead: Int { passes * inputs.indices.reduce(0) { $0 + inputs[$1].bytesToRead(of: inputShape($1)) } }
 
   /// Bytes of the tensor produced.
   package var bytesToWrite: Int { unitCount * unitBytes }
@@ -113,7 +117,7 @@ package struct PlannedTensor: Sendable, Equatable {
 
   /// Bytes of buffers while this tensor is made, of one worker; of all of them in mergekit's arithmetic.
   package var memory: Int {
-    let factors = inputs.reduce(0) { $0 + $1.factorMemory(of: shape) }
+    let factors = inputs.indices.reduce(0) { $0 + inputs[$1].factorMemory(of: inputShape($1)) }
     if workingDType != nil, !isCopied { return factors + unitCount * 4 * (2 * inputs.count + 4) }
     return factors + blockMemory(elements: min(PlannedTensor.blockElements, unitCount))
   }
@@ -123,13 +127,11 @@ package struct PlannedTensor: Sendable, Equatable {
 
   func blockMemory(elements: Int) -> Int {
     let wide = isWide ? 8 : 4
-    let stored = inputs.map { max(1, $0.dtype.bits / 8) }.max() ?? 0
-    if isCopied { return elements * (unitBytes + (inputs.count > 1 ? stored : 0)) }
-    switch method.name {
-    case .linear: return elements * (unitBytes + wide + stored)
-    case .taskArithmetic: return elements * (unitBytes + 2 * wide + 2 * stored)
-    default: return elements * (unitBytes + (inputs.count + 1) * wide + stored)
-    }
+    if isCopied { return elements * unitBytes * min(2, inputs.count) }
+    // Stored elements of all inputs, rows before they are put in place, and the wide numbers of a portion.
+    let stored = inputs.indices.reduce(rows == nil ? 0 : wide) { $0 + max(1, readDType($1).bits / 8) }
+    let portion = min(elements, max(8192, rowLength)) * (inputs.count + 1) * wide
+    return elements * (unitBytes + stored) + portion
   }
 }
 

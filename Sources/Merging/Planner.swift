@@ -18,9 +18,10 @@ package struct Planner {
   ///
   /// `inputs` holds one entry for each of `recipe.modelReferences`, in any order. All sources of a slice must have the
   /// same tensors with the same shapes. Tensors of dtypes other than F16, BF16, F32 and F64 are copied and must be
-  /// equal.
+  /// equal. Where the recipe has a tokenizer, `vocabulary` is what it comes to, and embeddings may differ in rows.
   package static func plan(
-    recipe: Recipe, inputs: [ModelInput], arithmetic: String = Plan.exact1, seed: UInt32? = nil
+    recipe: Recipe, inputs: [ModelInput], arithmetic: String = Plan.exact1, seed: UInt32? = nil,
+    vocabulary: OutputVocabulary? = nil
   ) throws(MergeError) -> Plan {
     guard Plan.arithmetics.contains(arithmetic) else { throw .unknownArithmetic(arithmetic) }
     let planner = try Planner(recipe, inputs, isStepwise: arithmetic == Plan.mergekit015)
@@ -29,9 +30,10 @@ package struct Planner {
     let outputs = try OutputTensors.all(
       of: recipe, models: Dictionary(uniqueKeysWithValues: zip(recipe.modelReferences, names)),
       isStepwise: planner.isStepwise)
+    let rows = try planner.rows(vocabulary, outputs)
     var tensors: [PlannedTensor] = []
     tensors.reserveCapacity(outputs.count)
-    for output in outputs { tensors.append(try planner.tensor(output)) }
+    for output in outputs { tensors.append(try planner.tensor(output, rows[output.place.name])) }
     return Plan(
       arithmetic: arithmetic, seed: planner.isStepwise ? seed ?? 0 : nil, inputs: planner.parts,
       tensors: tensors)
@@ -82,13 +84,21 @@ package struct Planner {
     }
   }
 
-  private func tensor(_ output: OutputTensor) throws(MergeError) -> PlannedTensor {
+  /// By output, where the rows of embeddings come from where they move.
+  private func rows(
+    _ vocabulary: OutputVocabulary?, _ outputs: [OutputTensor]
+  ) throws(MergeError) -> [String: RowMap] {
+    guard let vocabulary else { return [:] }
+    return try VocabularyRows(vocabulary, outputs) { tables[places[$0] ?? 0][$1]?.shape }.maps
+  }
+
+  private func tensor(_ output: OutputTensor, _ rows: RowMap?) throws(MergeError) -> PlannedTensor {
     let place = output.place
     let indices = output.slice.sources.compactMap { places[$0.reference] }
     let stored = zip(indices, output.stored).compactMap { tables[$0][$1] }
     let first = stored[0]
     for (index, other) in zip(indices, stored) {
-      guard other.shape == first.shape else {
+      guard other.shape.alongRows(rows) == first.shape.alongRows(rows) else {
         throw .shapeMismatch(
           tensor: place.name, first: models[indices[0]].reference, firstShape: first.shape,
           second: models[index].reference, secondShape: other.shape)
@@ -99,7 +109,11 @@ package struct Planner {
           second: models[index].reference, secondDType: other.dtype)
       }
     }
-    guard first.dtype.isMergeable else { return try copy(stored, indices, as: place.name) }
+    guard first.dtype.isMergeable else {
+      if rows != nil { throw .unsupported(feature: "a new vocabulary for \(first.dtype.rawValue) rows", line: nil) }
+      return try copy(stored, indices, as: place.name)
+    }
+    let shape = first.shape.alongRows(rows)
     let working = recipe.dtype ?? Self.wider(of: stored.map(\.dtype))
     let isWidened = isStepwise && stored.count > 1 && StepMethod.widens(recipe.method)
     let dtype = recipe.outDType ?? (isWidened ? .f32 : working)
@@ -108,14 +122,13 @@ package struct Planner {
         place: "mergekit's arithmetic, tensor '\(place.name)'", expected: "at most F32 (dtype: float32)",
         found: "F64, which only the exact arithmetic computes in", line: nil)
     }
-    for candidate in stored.map(\.dtype) + [dtype] where first.shape.byteCount(of: candidate) == nil {
-      throw .shapeTooLarge(tensor: place.name, shape: first.shape, dtype: candidate)
+    for candidate in stored.map(\.dtype) + [dtype] where shape.byteCount(of: candidate) == nil {
+      throw .shapeTooLarge(tensor: place.name, shape: shape, dtype: candidate)
     }
     return PlannedTensor(
-      name: place.name, dtype: dtype, shape: first.shape,
+      name: place.name, dtype: dtype, shape: shape,
       method: try ParameterLookup(recipe: recipe, output: output, working: isStepwise ? working : nil).call(),
-      inputs: zip(indices, stored).map(planned),
-      workingDType: isStepwise ? working : nil)
+      inputs: zip(indices, stored).map(planned), workingDType: isStepwise ? working : nil, rows: rows)
   }
 
   /// Where all digests are known they are compared here and one input is read; else all are read and compared.

@@ -52,6 +52,10 @@ package struct Recipe: Sendable, Equatable {
   package let dtype: DType?
   package let outDType: DType?
   package let settings: Settings
+  /// The fused model's vocabulary; nil where models have one and the same, or it does not matter.
+  package let tokenizer: Tokenizer?
+  /// `chat_template`: `auto`, a name, or the template itself.
+  package let chatTemplate: String?
 
   /// Reads a recipe.
   ///
@@ -73,9 +77,12 @@ package struct Recipe: Sendable, Equatable {
     dtype = try reader.dtype("dtype")
     outDType = try reader.dtype("out_dtype")
     settings = try reader.settings()
+    tokenizer = try reader.tokenizer()
+    chatTemplate = try reader.chatTemplate()
     if method.needsBase, modules.contains(where: { $0.slices.contains { $0.base == nil } }) {
       throw .missingBase(method: method.rawValue)
     }
+    try checkTokens()
   }
 
   /// The sources of all slices, as listed.
@@ -84,10 +91,29 @@ package struct Recipe: Sendable, Equatable {
   /// True where layers are chosen, so that the fused model may have another number of them.
   package var choosesLayers: Bool { sources.contains { $0.layers != nil } }
 
-  /// The references of all models in the order of arithmetic, each once: as listed, then bases that are not listed.
-  package var modelReferences: [String] {
+  /// The references of the models merged in the order of arithmetic, each once: as listed, then bases that are not.
+  package var mergedReferences: [String] {
     var seen: Set<String> = []
     let bases = modules.flatMap { $0.slices.compactMap(\.base) } + [base].compactMap(\.self)
     return (sources.map(\.reference) + bases).filter { seen.insert($0).inserted }
+  }
+
+  /// The same and, last, the model of which only the tokenizer is taken.
+  package var modelReferences: [String] {
+    let merged = mergedReferences
+    guard case .model(let donor) = tokenizer?.source, !merged.contains(donor) else { return merged }
+    return merged + [donor]
+  }
+
+  /// Refuses rows of models that are not merged.
+  private func checkTokens() throws(MergeError) {
+    for token in tokenizer?.tokens ?? [] {
+      guard let model = token.model, !mergedReferences.contains(model) else { continue }
+      let nearest = Spelling.nearest(to: model, among: mergedReferences)
+      throw .misfit(
+        place: "tokenizer, token '\(token.text)'",
+        expected: "a source among the models merged" + (nearest.map { " (did you mean '\($0)'?)" } ?? ""),
+        found: "'\(model)'", line: token.line)
+    }
   }
 }

@@ -17,9 +17,8 @@ struct RecipeReader {
       of: root, name: "the recipe",
       known: [
         "merge_method", "base_model", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "name",
-        "stemma",
-      ],
-      unsupported: ["tokenizer_source", "tokenizer", "chat_template"])
+        "stemma", "tokenizer_source", "tokenizer", "chat_template",
+      ])
   }
 
   func method() throws(MergeError) -> MergeMethod {
@@ -115,7 +114,7 @@ struct Entry {
 enum YAML {
   /// The entries of a mapping by key. Empty (null) values count as absent.
   static func entries(
-    of node: Node, name: String, known: [String], unsupported: [String] = []
+    of node: Node, name: String, known: [String]
   ) throws(MergeError) -> [String: Entry] {
     guard case .mapping(let mapping) = node else { throw wrongType(name, "a mapping", node) }
     var entries: [String: Entry] = [:]
@@ -123,10 +122,6 @@ enum YAML {
       let line = key.mark?.line
       guard case .scalar(let scalar) = key else { throw wrongType("a key of \(name)", "text", key) }
       let text = scalar.string
-      if unsupported.contains(text) {
-        if isNull(value) { continue }
-        throw .unsupported(feature: "'\(text)'", line: line)
-      }
       guard known.contains(text) else {
         throw .unknownKey(text, place: name, line: line, suggestion: Spelling.nearest(to: text, among: known))
       }

@@ -17,6 +17,12 @@ enum TiedHeads {
     "decoder.embed_tokens.weight": ["shared.weight", "encoder.embed_tokens.weight"],
   ]
 
+  /// The language model's own head and embedding by their whole names.
+  static let languageModel: Set<String> = [
+    "lm_head.weight", "model.embed_tokens.weight", "model.language_model.embed_tokens.weight", "transformer.wte.weight",
+    "shared.weight",
+  ]
+
   static func isHead(_ name: String) -> Bool { ties[name] != nil }
 
   /// For each model the heads that others of `given` have and it lacks, with the name that each is stored under in it.

@@ -6,26 +6,26 @@ import Tensors
 
 /// What one name in a recipe's reference stands for: a model, or an adapter with the base that it is linked to.
 struct InputModel {
-  /// Its own tensors.
-  let input: ModelInput
+  /// Its own tensors and files.
+  let source: MergeSource
   let adapter: Adapter?
   /// The base of an adapter that is named alone; nil where there is none on record.
-  var linkedBase: () throws -> ModelInput? = { nil }
+  var linkedBase: () throws -> MergeSource? = { nil }
 
-  /// A recipe's reference as an input of its plan.
+  /// A recipe's reference as an input of its plan. Of an adapter the files are those of its base.
   ///
   /// - Parameter find: finds what a name or path in it stands for.
-  static func mergeInput(_ reference: String, find: (String) throws -> InputModel) throws -> ModelInput {
+  static func mergeSource(_ reference: String, find: (String) throws -> InputModel) throws -> MergeSource {
     guard let written = AdaptedReference(reference) else { throw MergeError.missingInput(reference) }
     let first = try find(written.base)
     guard let name = written.adapter else {
-      guard let adapter = first.adapter else { return first.input }
+      guard let adapter = first.adapter else { return first.source }
       guard let base = try first.linkedBase() else {
         throw RepositoryError(
           .invalidInput, "\(reference): a model expected, found an adapter without its base",
           hint: "name the base before it: BASE+\(reference)")
       }
-      return try ModelInput(reference, base: base, adapter: adapter, from: first.input)
+      return try base.adapted(as: reference, adapter, from: first.source.input)
     }
     guard first.adapter == nil else {
       throw RepositoryError(
@@ -37,7 +37,16 @@ struct InputModel {
         .invalidInput, "\(reference): an adapter expected after the '+', found the model \(name)",
         hint: "an adapter has \(Adapter.configFile) and \(Adapter.weightsFile)")
     }
-    return try ModelInput(reference, base: first.input, adapter: adapter, from: second.input)
+    return try first.source.adapted(as: reference, adapter, from: second.source.input)
+  }
+}
+
+extension MergeSource {
+  /// This model with an adapter applied, under another name.
+  fileprivate func adapted(as reference: String, _ adapter: Adapter, from holder: ModelInput) throws -> MergeSource {
+    MergeSource(
+      input: try ModelInput(reference, base: input, adapter: adapter, from: holder), files: files.called(reference),
+      vocabulary: vocabulary)
   }
 }
 
@@ -93,14 +102,14 @@ extension Repository {
   /// - Parameter names: what other names of the recipe stand for; the base of an adapter is called as there.
   func inputModel(_ reference: String, _ model: Digest, among names: [String: Digest]) throws -> InputModel {
     let manifest = try manifest(of: model)
-    let input = manifest.mergeInput(reference: reference)
-    guard let adapter = try adapter(of: manifest, reference) else { return InputModel(input: input, adapter: nil) }
-    return InputModel(input: input, adapter: adapter) {
+    let source = mergeSource(of: manifest, reference: reference)
+    guard let adapter = try adapter(of: manifest, reference) else { return InputModel(source: source, adapter: nil) }
+    return InputModel(source: source, adapter: adapter) {
       guard let base = try self.linkedBase(of: model) else { return nil }
       let label = try self.label(base)
       let known = names.filter { $0.value == base }.keys.min()
-      return try self.manifest(of: base).mergeInput(
-        reference: known ?? (names[label] == nil ? label : base.hex))
+      return self.mergeSource(
+        of: try self.manifest(of: base), reference: known ?? (names[label] == nil ? label : base.hex))
     }
   }
 

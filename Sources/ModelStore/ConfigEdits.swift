@@ -2,14 +2,16 @@ import JSON
 import Merging
 import Tensors
 
-/// What a recipe changes in the donor's config.json: the dtype of the weights, the number and order of layers, and
-/// whether the head is the embedding.
+/// What a recipe changes in the donor's config.json: the dtype of the weights, the number and order of layers, the
+/// vocabulary, and whether the head is the embedding.
 struct ConfigEdits {
   private let dtype: String?
   /// By stack, for each layer the one that it comes from; empty where the recipe chooses none.
   private let layers: [String: [Int]]
   /// True where the fused model has a head that is not, or not only, the donor's own: it must not be tied.
   private let unties: Bool
+  /// The rows of embeddings in the donor and in the output; nil where the recipe has no tokenizer.
+  private let rows: (from: Int, to: Int)?
 
   private static let dtypeNames: [DType: String] = [
     .bf16: "bfloat16", .f16: "float16", .f32: "float32", .f64: "float64",
@@ -19,11 +21,13 @@ struct ConfigEdits {
   ]
 
   /// The dtype is the one that most bytes are written in.
-  init(_ plan: Plan, _ recipe: Recipe) {
+  ///
+  /// - Parameter donor: among the plan's inputs.
+  init(_ plan: Plan, _ recipe: Recipe, donor: Int, rows: (from: Int, to: Int)? = nil) {
+    self.rows = rows
     var bytes: [DType: Int] = [:]
     for tensor in plan.tensors { bytes[tensor.dtype, default: 0] += tensor.bytesToWrite }
     dtype = bytes.max { ($0.value, $0.key.code) < ($1.value, $1.key.code) }.flatMap { Self.dtypeNames[$0.key] }
-    let donor = recipe.base.flatMap { plan.inputs.firstIndex(of: $0) } ?? 0
     layers = recipe.choosesLayers ? plan.layerOrigins(in: donor) : [:]
     unties = plan.tensors.contains { tensor in
       tensor.name.hasSuffix("lm_head.weight")
@@ -35,22 +39,27 @@ struct ConfigEdits {
   /// object. Throws where a list has one entry for each layer and a layer is taken that it has none for.
   func apply(to config: [UInt8]) throws -> [UInt8]? {
     guard let value = try? JSONValue.parse(config), value.members != nil else { return nil }
-    let ordered = try JSONText.replacingLists(in: config) { path, elements in
+    let ordered = try JSONSpans(text: config, label: "config.json").replacingLists { path, elements in
       guard path.count == 1 || (path.count == 2 && Self.parts.contains(path[0])) else { return nil }
       let part = path.count == 2 ? path[0] : nil
       return try reordered(elements, key: path[path.count - 1], part: part, in: part.flatMap { value[$0] } ?? value)
     }
-    let edited = JSONText.replacingScalars(in: ordered) { path, scalar in
+    let edited = try JSONSpans(text: ordered, label: "config.json").replacingScalars { path, scalar in
       guard let key = path.last, path.count == 1 || (path.count == 2 && Self.parts.contains(path[0])) else {
         return nil
       }
       let part = path.count == 2 ? path[0] : nil
       if ["torch_dtype", "dtype"].contains(key) { return scalar.first == UInt8(ascii: "\"") ? quotedDType : nil }
       if key == Self.tieKey { return unties ? "false" : nil }
+      if key == "vocab_size", let rows, part.map(Self.textParts.contains) ?? true {
+        return scalar.elementsEqual("\(rows.from)".utf8) ? "\(rows.to)" : nil
+      }
       guard Self.countKeys.contains(key), scalar.allSatisfy({ (48...57).contains($0) }) else { return nil }
       return origins(of: part, key: key).map { String($0.count) }
     }
-    let untied = unties && !says(Self.tieKey, in: value) ? JSONText.inserting(Self.tieKey, "false", in: edited) : edited
+    let untied =
+      unties && !says(Self.tieKey, in: value)
+      ? try JSONSpans(text: edited, label: "config.json").inserting(Self.tieKey, "false") : edited
     return untied == config ? nil : untied
   }
 
@@ -60,9 +69,9 @@ struct ConfigEdits {
     value[key] != nil || Self.parts.contains { value[$0]?[key] != nil }
   }
 
-  private static let parts: Set<String> = [
-    "text_config", "llm_config", "language_config", "vision_config", "visual", "audio_config",
-  ]
+  /// Where the language model of several lies in a configuration.
+  static let textParts: Set<String> = ["text_config", "llm_config", "language_config"]
+  private static let parts = textParts.union(["vision_config", "visual", "audio_config"])
 
   private var quotedDType: String? { dtype.map { "\"\($0)\"" } }
 

@@ -31,12 +31,17 @@ final class FolderInput: Sendable {
   }
 
   var inputModel: InputModel {
-    InputModel(
-      input: ModelInput(
-        reference: reference,
-        tensors: files.flatMap { $0.header?.tensors ?? [] }.map {
-          TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: nil)
-        }), adapter: adapter)
+    let others = folder.files.filter { $0.header == nil }.map(\.path)
+    let contents = ModelFiles(reference: reference, paths: others) { [folder] path in
+      let file = try LocalFile(folder.path + "/" + path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
+      return try file.bytes(at: 0, count: try file.size(), path: path)
+    }
+    let tensors = files.flatMap { $0.header?.tensors ?? [] }.map {
+      TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: nil)
+    }
+    return InputModel(
+      source: MergeSource(input: ModelInput(reference: reference, tensors: tensors), files: contents),
+      adapter: adapter)
   }
 
   func read(_ tensor: String, at start: Int, into out: UnsafeMutableRawBufferPointer) throws {
@@ -95,14 +100,12 @@ extension Repository {
       var found: [String: FolderInput] = [:]
       for name in steps.parts { found[name] = try FolderInput(name, relativeTo: directory) }
       let folders = found
-      let models = try recipe.modelReferences.map { try InputModel.mergeInput($0) { folders[$0]!.inputModel } }
-      let plan = try Planner.plan(recipe: recipe, inputs: models, options)
+      let models = try recipe.modelReferences.map { try InputModel.mergeSource($0) { folders[$0]!.inputModel } }
+      let vocabulary = try OutputVocabulary(recipe, models)
+      let plan = try Planner.plan(recipe: recipe, inputs: models.map(\.input), options, vocabulary: vocabulary)
       let inputs = plan.inputs.map { folders[$0]! }
-      let donor = inputs[plan.donor(of: recipe, models)]
-      let others = donor.folder.files.filter { $0.header == nil }.map(\.path)
-      let config = others.contains("config.json") ? try contents(donor.folder.path + "/config.json") : nil
       let layout = try FusedLayout(
-        plan: plan, recipe: recipe, donor: others, config: config, writesCard: options.writesCard)
+        plan: plan, recipe: recipe, models: models, vocabulary: vocabulary, writesCard: options.writesCard)
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
@@ -111,7 +114,7 @@ extension Repository {
       let output = try OutputFolder(target: out)
       do {
         var texts = layout.made
-        for path in layout.takenOver { texts.append((path, try contents(donor.folder.path + "/" + path))) }
+        for path in layout.takenOver { texts.append((path, try models[recipe.donor].files.read(path) ?? [])) }
         for (path, bytes) in texts {
           try output.create(path, size: bytes.count)
           try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
@@ -127,11 +130,6 @@ extension Repository {
         throw error
       }
     }
-  }
-
-  private static func contents(_ path: String) throws -> [UInt8] {
-    let file = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
-    return try file.bytes(at: 0, count: try file.size(), path: path)
   }
 
   /// Computes and writes all tensors; returns the model id of what was written.

@@ -27,8 +27,18 @@ struct FusedLayout {
   /// Paths of the donor's files that are taken over as they are.
   let takenOver: [String]
 
-  /// - Parameter donor: the donor's other files by path; `config` reads config.json.
-  init(plan: Plan, recipe: Recipe, donor: [String], config: [UInt8]?, writesCard: Bool = true) throws {
+  /// - Parameters:
+  ///   - models: the recipe's models in the order of references.
+  ///   - vocabulary: what the recipe's tokenizer comes to.
+  init(
+    plan: Plan, recipe: Recipe, models: [MergeSource], vocabulary: OutputVocabulary?, writesCard: Bool = true
+  ) throws {
+    let donor = recipe.donor
+    let files = models[donor].files
+    let rows = vocabulary.flatMap { vocabulary in
+      vocabulary.rows(of: files.reference).map { (from: $0, to: vocabulary.rows) }
+    }
+    let tokenizer = try TokenizerTexts(recipe, vocabulary: vocabulary, models: models.map(\.files), donor: donor)
     var made: [(path: String, bytes: [UInt8])] = [("mergekit_config.yml", Array(recipe.text.utf8))]
     if writesCard { made.append(("README.md", Array(ModelCard.text(recipe).utf8))) }
     let groups = Self.split(plan)
@@ -36,13 +46,15 @@ struct FusedLayout {
       try Self.shard(plan, tensors, path: Self.name(index, of: groups.count))
     }
     if groups.count > 1 { made.append(("model.safetensors.index.json", Self.index(shards, plan: plan))) }
-    var takenOver = donor.filter(Self.isTakenOver)
-    if let config, let edited = try ConfigEdits(plan, recipe).apply(to: config) {
+    let edits = ConfigEdits(plan, recipe, donor: plan.donor(of: recipe, models.map(\.input)), rows: rows)
+    if let edited = try files.read("config.json").flatMap(edits.apply) {
       made.append(("config.json", edited))
-      takenOver.removeAll { $0 == "config.json" }
     }
+    made += tokenizer.made.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     self.made = made
-    self.takenOver = takenOver.filter { path in !made.contains { $0.path == path } }
+    takenOver = files.paths.filter { path in
+      Self.isTakenOver(path) && !tokenizer.dropped.contains(path) && !made.contains { $0.path == path }
+    }
   }
 
   /// True for files that describe the model and not the training run it came from.

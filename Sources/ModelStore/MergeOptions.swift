@@ -18,7 +18,10 @@ public struct MergeOptions: Sendable {
 }
 
 extension Planner {
-  static func plan(recipe: Recipe, inputs: [ModelInput], _ options: MergeOptions) throws(MergeError) -> Plan {
-    try plan(recipe: recipe, inputs: inputs, arithmetic: options.arithmetic, seed: options.seed)
+  static func plan(
+    recipe: Recipe, inputs: [ModelInput], _ options: MergeOptions, vocabulary: OutputVocabulary?
+  ) throws(MergeError) -> Plan {
+    try plan(
+      recipe: recipe, inputs: inputs, arithmetic: options.arithmetic, seed: options.seed, vocabulary: vocabulary)
   }
 }

@@ -3,7 +3,7 @@ import Merging
 /// The README.md of a fused model: what hubs read in its front matter, and for people the method, models and recipe.
 enum ModelCard {
   static func text(_ recipe: Recipe) -> String {
-    let models = recipe.modelReferences
+    let models = recipe.mergedReferences
     // Paths say nothing elsewhere, and hubs take base_model for the names of repositories.
     var seen: Set<String> = []
     let parts = models.flatMap { AdaptedReference($0)?.parts ?? [$0] }

@@ -169,7 +169,8 @@ extension Plan {
       Dictionary(manifest.modelTensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return tensors.allSatisfy { tensor in
-      tensor.inputs.flatMap { $0.reads(of: tensor.shape) }.allSatisfy { read in
+      let reads = tensor.inputs.indices.flatMap { tensor.inputs[$0].reads(of: tensor.inputShape($0)) }
+      return reads.allSatisfy { read in
         tables[read.model][read.name].map { $0.dtype == read.dtype && $0.shape == read.shape } ?? false
       }
     }

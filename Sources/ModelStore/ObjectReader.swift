@@ -32,13 +32,25 @@ final class ObjectReader: Sendable {
       if at == range.lowerBound && end == range.upperBound {
         try decode(block, into: target, space, level: level)
       } else {
-        let whole = space.buffer(level * 3 + 2, count: range.count)
-        try decode(block, into: whole, space, level: level)
+        let whole = try wholeBlock(block, range, space, level: level)
         target.copyMemory(
           from: UnsafeRawBufferPointer(rebasing: whole[at - range.lowerBound..<end - range.lowerBound]))
       }
       at = end
     }
+  }
+
+  /// A block that is wanted in parts, decoded once as long as no other is: rows in another order are read one by one.
+  private func wholeBlock(
+    _ index: Int, _ range: Range<Int>, _ space: Workspace, level: Int
+  ) throws -> UnsafeMutableRawBufferPointer {
+    let buffer = space.buffer(level * 3 + 2, count: range.count)
+    let wanted = Workspace.Held(object: trailer.digest, range: range)
+    if space.held[level] == wanted { return buffer }
+    space.held[level] = nil
+    try decode(index, into: buffer, space, level: level)
+    space.held[level] = wanted
+    return buffer
   }
 
   /// Decodes one block after checking its bytes.

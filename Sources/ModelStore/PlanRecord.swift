@@ -15,16 +15,19 @@ enum PlanRecord {
     let adapters: [Int?]
     let dtypes: [DType]
     let working: DType?
+    /// Into the record's row maps.
+    var rows: Int?
   }
 
   static func json(_ plan: Plan) -> JSONValue {
     var numbers: [Way: Int] = [:]
     var ways: [JSONValue] = []
+    var maps: [RowMap] = []
     let tensors = plan.tensors.map { tensor -> JSONValue in
       let way = Way(
         method: tensor.method, models: tensor.inputs.map(\.model), adapters: tensor.inputs.map { $0.change?.adapter },
         dtypes: tensor.inputs.map(\.dtype),
-        working: tensor.workingDType)
+        working: tensor.workingDType, rows: tensor.rows.map { RowRecord.number(of: $0, in: &maps) })
       if numbers[way] == nil {
         numbers[way] = ways.count
         ways.append(json(way))
@@ -37,6 +40,7 @@ enum PlanRecord {
       .init("inputs", .array(plan.inputs.map(JSONValue.string))), .init("ways", .array(ways)),
       .init("tensors", .array(tensors)),
     ]
+    if !maps.isEmpty { members.append(.init("row_maps", .array(maps.map(RowRecord.json)))) }
     if let seed = plan.seed { members.append(.init("seed", .integer(Int(seed)))) }
     return .object(members)
   }
@@ -49,6 +53,7 @@ enum PlanRecord {
     if way.adapters.contains(where: { $0 != nil }) {
       members.append(.init("adapters", .array(way.adapters.map { $0.map(JSONValue.integer) ?? .null })))
     }
+    if let rows = way.rows { members.append(.init("rows", .integer(rows))) }
     if let working = way.working { members.append(.init("working_dtype", .string(working.rawValue))) }
     if let base = way.method.base { members.append(.init("base", .integer(base))) }
     if !way.method.perInput.isEmpty {
@@ -67,12 +72,17 @@ enum PlanRecord {
       let list = record["ways"]?.elements, let numbers = record["tensors"]?.elements, numbers.count == tensors.count
     else { return nil }
     let ways = list.map { way($0, inputs: inputs.count) }
+    let maps = (record["row_maps"]?.elements ?? []).map(RowRecord.map)
     var planned: [PlannedTensor] = []
     for (tensor, number) in zip(tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }, numbers) {
       guard let index = number.int ?? number.elements?.first?.int, ways.indices.contains(index), let way = ways[index]
       else { return nil }
       let places = number.elements.map { Array($0.dropFirst()) } ?? way.models.map { _ in .string(tensor.name) }
       guard places.count == way.models.count else { return nil }
+      let rows = way.rows.flatMap { maps.indices.contains($0) ? maps[$0] : nil }
+      if way.rows != nil, rows?.inputs.count != way.models.count || rows?.rows != tensor.shape.dimensions.first {
+        return nil
+      }
       let read = way.models.indices.compactMap {
         input(places[$0], model: way.models[$0], adapter: way.adapters[$0], dtype: way.dtypes[$0])
       }
@@ -80,7 +90,7 @@ enum PlanRecord {
       planned.append(
         PlannedTensor(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: read,
-          workingDType: way.working))
+          workingDType: way.working, rows: rows))
     }
     let seed = record["seed"]?.int.flatMap(UInt32.init(exactly:))
     return Plan(arithmetic: arithmetic, seed: seed, inputs: inputs.compactMap { $0 }, tensors: planned)
@@ -108,8 +118,7 @@ enum PlanRecord {
     for member in record["settings"]?.members ?? [] { settings[member.key] = member.value.double }
     return Way(
       method: MethodCall(name, base: base, perInput: perInput, settings: settings), models: inputs, adapters: adapters,
-      dtypes: dtypes,
-      working: record["working_dtype"]?.text.flatMap(DType.init(rawValue:)))
+      dtypes: dtypes, working: record["working_dtype"]?.text.flatMap(DType.init(rawValue:)), rows: record["rows"]?.int)
   }
 }
 

@@ -36,19 +36,22 @@ extension Repository {
   static func plans(
     _ steps: RecipeSteps, _ options: MergeOptions, find: (String) throws -> InputModel
   ) throws -> [(recipe: Recipe, plan: Plan)] {
-    var made: [String: ModelInput] = [:]
+    var made: [String: MergeSource] = [:]
     return try steps.recipes.map { recipe in
-      let plan = try Planner.plan(
-        recipe: recipe,
-        inputs: recipe.modelReferences.map { reference in
-          try InputModel.mergeInput(reference) { name in
-            try made[name].map { InputModel(input: $0, adapter: nil) } ?? find(name)
-          }
-        }, options)
+      let sources = try recipe.modelReferences.map { reference in
+        try InputModel.mergeSource(reference) { name in
+          try made[name].map { InputModel(source: $0, adapter: nil) } ?? find(name)
+        }
+      }
+      let vocabulary = try OutputVocabulary(recipe, sources)
+      let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
       if let name = recipe.name {
-        made[name] = ModelInput(
-          reference: name,
-          tensors: plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) })
+        let tensors = plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
+        let donor = sources[recipe.donor]
+        made[name] = MergeSource(input: ModelInput(reference: name, tensors: tensors), files: donor.files.called(name))
+        {
+          try vocabulary?.vocabulary ?? donor.vocabulary()
+        }
       }
       return (recipe, plan)
     }
@@ -103,18 +106,18 @@ extension Repository {
     _ recipe: Recipe, models: [String: Digest], name: String?, keepBytes: Bool, options: MergeOptions, madeBy: String,
     progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> MergeReport {
-    let inputs = try recipe.modelReferences.map { reference in
-      try InputModel.mergeInput(reference) { try inputModel($0, models[$0]!, among: models) }
+    let sources = try recipe.modelReferences.map { reference in
+      try InputModel.mergeSource(reference) { try inputModel($0, models[$0]!, among: models) }
     }
-    let plan = try Planner.plan(recipe: recipe, inputs: inputs, options)
+    let inputs = sources.map(\.input)
+    let vocabulary = try OutputVocabulary(recipe, sources)
+    let plan = try Planner.plan(recipe: recipe, inputs: inputs, options, vocabulary: vocabulary)
     let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let donorIndex = plan.donor(of: recipe, inputs)
     let donor = readers[donorIndex].manifest
-    let config = donor.files.first { $0.path == "config.json" && $0.header == nil }
     let layout = try FusedLayout(
-      plan: plan, recipe: recipe, donor: donor.files.filter { $0.header == nil }.map(\.path),
-      config: try config.map { try readObject($0.digest) }, writesCard: options.writesCard)
+      plan: plan, recipe: recipe, models: sources, vocabulary: vocabulary, writesCard: options.writesCard)
     let model = try FusedModel(plan: plan, source: source, measurements: nil, pool: pool)
     let run = FusedRun(layout: layout, plan: plan, model: model, repository: self)
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
@@ -164,6 +167,12 @@ extension Repository {
   }
 }
 
+extension Recipe {
+  /// The place, among its models, of the one whose configuration and tokenizer the result takes over: the base, else
+  /// the first.
+  var donor: Int { base.flatMap { modelReferences.firstIndex(of: $0) } ?? 0 }
+}
+
 extension RecipeSteps {
   /// The names and paths of all models and adapters, each once.
   var parts: [String] {
@@ -182,8 +191,7 @@ extension Plan {
   /// The input whose configuration and tokenizer the result takes over: the base, else the first; of an adapter, its
   /// base.
   func donor(of recipe: Recipe, _ models: [ModelInput]) -> Int {
-    let model = models.first { $0.reference == recipe.base } ?? models[0]
-    return inputs.firstIndex(of: model.parts[0]) ?? 0
+    inputs.firstIndex(of: models[recipe.donor].parts[0]) ?? 0
   }
 
   /// What an input is to the result: `base`, `adapter` or `input`.
@@ -254,6 +262,11 @@ extension PlanReport {
     return .object(members)
   }
 
+  private static func json(_ rows: RowMap) -> JSONValue {
+    let counts = rows.counts
+    return ["kept": .integer(counts.kept), "averaged": .integer(counts.averaged), "new": .integer(counts.new)]
+  }
+
   private static func json(_ tensor: PlannedTensor) -> JSONValue {
     let base: JSONValue = tensor.method.base.map { .integer(tensor.inputs[$0].model) } ?? .null
     let perInput = tensor.method.perInput.map { JSONValue.Member($0, .array($1.map(JSONValue.number))) }
@@ -263,7 +276,8 @@ extension PlanReport {
       "shape": .array(tensor.shape.dimensions.map { .integer($0) }), "bytes_to_read": .integer(tensor.bytesToRead),
       "memory": .integer(tensor.memory),
       "method": .string(tensor.method.name.rawValue), "inputs": .array(tensor.inputs.map(Self.json)),
-      "base": base, "per_input": .object(perInput.sorted { $0.key < $1.key }),
+      "base": base, "rows": tensor.rows.map(Self.json) ?? .null,
+      "per_input": .object(perInput.sorted { $0.key < $1.key }),
       "settings": .object(settings.sorted { $0.key < $1.key }),
     ]
   }

@@ -1,5 +1,6 @@
 import Codecs
 import Merging
+import Objects
 import Tensors
 
 /// Buffers and codec contexts of one worker, reused from block to block.
@@ -7,6 +8,15 @@ final class Workspace {
   let coder = BlockCoder()
   let scratch = MergeScratch()
   private var buffers: [UnsafeMutableRawBufferPointer] = []
+
+  /// Raw bytes of an object.
+  struct Held: Equatable {
+    let object: Digest
+    let range: Range<Int>
+  }
+
+  /// By level of `ObjectReader`, what its buffer for whole blocks holds; nobody else uses that.
+  var held: [Int: Held] = [:]
 
   deinit { for buffer in buffers { buffer.deallocate() } }
 

@@ -1,24 +1,8 @@
-import Synchronization
 import TestSupport
 import Tensors
 import Testing
 
 @testable import Merging
-
-/// Counts what is read.
-private final class CountingSource: TensorSource {
-  let source: ArraySource
-  private let count = Atomic<Int>(0)
-
-  init(_ source: ArraySource) { self.source = source }
-
-  var bytesRead: Int { count.load(ordering: .relaxed) }
-
-  func read(input: Int, tensor: String, bytes: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws {
-    count.wrappingAdd(bytes.count, ordering: .relaxed)
-    try source.read(input: input, tensor: tensor, bytes: bytes, into: target)
-  }
-}
 
 @Suite("what a plan says that a merge costs") struct PlanCostTests {
   @Test("as many bytes are read as planned, measuring passes included", arguments: MergeMethod.inRecipes)
@@ -47,7 +31,7 @@ private final class CountingSource: TensorSource {
           }))
       _ = try Executor(plan: plan, source: source).bytes(of: 0, block: 1 << 18)
       // A sample is read beside, and of random numbers a few may be equal at a cut.
-      let share = Double(source.bytesRead) / Double(plan.bytesToRead)
+      let share = Double(source.bytes) / Double(plan.bytesToRead)
       #expect(share >= 1 && share < 1.4, "\(method), \(shape), seed \(seed): \(share)")
     }
   }

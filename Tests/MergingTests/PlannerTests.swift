@@ -59,7 +59,8 @@ private func weights(_ yaml: String, _ names: [String]) throws -> [[Double]] {
       """
     #expect(plan.description == expected)
     #expect(try plan == Planner.plan(recipe: recipe, inputs: [math, code]))
-    #expect(plan.memory == max(8 * (2 + 4 + 4), 3 * 16))
+    // Of 8 elements the output and both inputs as stored, and three times as many wide numbers.
+    #expect(plan.memory == max(8 * (2 + 2 + 4) + 8 * 3 * 4, 3 * 16))
   }
 
   @Test("a task arithmetic plan prints as agreed; the base needs no weight")

@@ -74,15 +74,6 @@ private func refusal(_ yaml: String) -> MergeError? {
         == .unknownKey("filtre", place: "an entry of weight", line: 4, suggestion: "filter"))
   }
 
-  @Test("what mergekit has and this has not is unsupported, not invalid")
-  func unsupported() {
-    for key in ["tokenizer_source", "tokenizer", "chat_template"] {
-      #expect(
-        refusal("merge_method: linear\n\(key): union\nmodels: [{model: a}]")
-          == .unsupported(feature: "'\(key)'", line: 2))
-    }
-  }
-
   @Test("a model may have one adapter, and only something on both sides of the plus")
   func adapters() throws {
     let recipe = try Recipe(yaml: "merge_method: linear\nmodels:\n- model: a+lora\n- model: a")

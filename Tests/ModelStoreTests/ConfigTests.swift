@@ -17,7 +17,8 @@ private func inputs(_ layers: [String: Int]) -> [ModelInput] {
 private func edited(_ config: String, _ yaml: String, _ models: [ModelInput]) throws -> String {
   let recipe = try Recipe(yaml: yaml)
   let used = models.filter { recipe.modelReferences.contains($0.reference) }
-  let edits = try ConfigEdits(Planner.plan(recipe: recipe, inputs: used), recipe)
+  let plan = try Planner.plan(recipe: recipe, inputs: used)
+  let edits = ConfigEdits(plan, recipe, donor: recipe.base.flatMap { plan.inputs.firstIndex(of: $0) } ?? 0)
   return String(decoding: try edits.apply(to: Array(config.utf8)) ?? Array(config.utf8), as: UTF8.self)
 }
 

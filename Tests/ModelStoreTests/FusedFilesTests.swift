@@ -33,8 +33,9 @@ private func linear(_ name: String?, _ models: String...) -> String {
       reference: "a", tensors: names.map { TensorInput(name: $0, dtype: .bf16, shape: Shape([4])) })
     let recipe = try Recipe(yaml: recipe)
     let plan = try Planner.plan(recipe: recipe, inputs: [input])
+    let files = ModelFiles(reference: "a", paths: ["config.json", "README.md"]) { _ in Array(config.utf8) }
     let layout = try FusedLayout(
-      plan: plan, recipe: recipe, donor: ["config.json", "README.md"], config: Array(config.utf8))
+      plan: plan, recipe: recipe, models: [MergeSource(input: input, files: files)], vocabulary: nil)
     #expect(layout.takenOver.contains("config.json") != layout.made.contains { $0.path == "config.json" })
     #expect(!layout.takenOver.contains("README.md"))
     return Dictionary(uniqueKeysWithValues: layout.made.map { ($0.path, String(decoding: $0.bytes, as: UTF8.self)) })

@@ -115,17 +115,19 @@ final class StepExecutor: Sendable {
   /// All inputs, rounded to the working type as mergekit does when it loads them. A weight with an adapter is first
   /// rounded to its own dtype, in which mergekit keeps the two once PEFT has merged them.
   private func read(_ planned: PlannedTensor, _ working: DType) throws -> StepTensor {
-    var base: [Float]?
-    var others: [[Float]] = []
-    let count = planned.unitCount
+    var loaded: [[Float]] = []
     let whole = BlockReader(
-      plan: plan, tensor: planned, elements: 0..<count, inputs: inputs,
-      refusesNonfinite: !isProved && !planned.allowsNonfinite)
+      plan: plan, tensor: planned, elements: 0..<planned.unitCount, inputs: inputs,
+      refusesNonfinite: !isProved && !planned.allowsNonfinite, scratch: MergeScratch(), padding: [])
     var stored: [UInt8] = []
     for (position, input) in planned.inputs.enumerated() {
+      let count = planned.inputShape(position).elementCount ?? 0
       stored = [UInt8](repeating: 0, count: count * input.dtype.bits / 8)
       let values = try stored.withUnsafeMutableBytes { bytes in
-        if !bytes.isEmpty { try whole.read(position, into: bytes) }
+        if !bytes.isEmpty {
+          try inputs.read(input, of: planned.inputShape(position), elements: 0..<count, into: bytes)
+          try whole.checkInput(position, UnsafeRawBufferPointer(bytes), input.dtype)
+        }
         return [Float](unsafeUninitializedCapacity: count) { values, initialized in
           initialized = count
           let target = UnsafeMutableBufferPointer(rebasing: values[..<count])
@@ -134,8 +136,18 @@ final class StepExecutor: Sendable {
           if input.dtype != working { Self.round(target, to: working) }
         }
       }
-      if position == planned.method.base { base = values } else { others.append(values) }
+      loaded.append(values)
     }
-    return StepTensor(shape: planned.shape.dimensions, base: base, others: others)
+    if let map = planned.rows { loaded = Self.align(loaded, map, length: planned.rowElements, working) }
+    let others = loaded.indices.filter { $0 != planned.method.base }.map { loaded[$0] }
+    return StepTensor(shape: planned.shape.dimensions, base: planned.method.base.map { loaded[$0] }, others: others)
+  }
+
+  private static func align(_ values: [[Float]], _ map: RowMap, length: Int, _ working: DType) -> [[Float]] {
+    switch working {
+    case .bf16: StepRows<WorkingBF16>.aligned(values, map, length: length)
+    case .f16: StepRows<WorkingF16>.aligned(values, map, length: length)
+    default: StepRows<WorkingF32>.aligned(values, map, length: length)
+    }
   }
 }
