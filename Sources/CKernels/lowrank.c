@@ -7,7 +7,7 @@
 #include "clones.h"
 
 // Columns that are summed side by side: their sums stay in registers, and so many columns of `right` in the cache.
-enum { TILE = 64, LANES = 8 };
+enum { TILE = 64 };
 
 #define LOWRANK(SUFFIX, NUMBER)                                                                                 \
   CLONES void lowrank_add_##SUFFIX(                                                                             \
@@ -34,16 +34,6 @@ enum { TILE = 64, LANES = 8 };
         }                                                                                                       \
       }                                                                                                         \
     }                                                                                                           \
-  }                                                                                                             \
-  CLONES double lowrank_squares_##SUFFIX(const NUMBER *row, size_t count) {                                     \
-    double sum[LANES] = {0};                                                                                    \
-    size_t whole = count / LANES * LANES;                                                                       \
-    for (size_t i = 0; i < whole; i += LANES)                                                                   \
-      for (size_t j = 0; j < LANES; j++) sum[j] = sum[j] + (double)row[i + j] * (double)row[i + j];             \
-    for (size_t i = whole; i < count; i++) sum[i - whole] = sum[i - whole] + (double)row[i] * (double)row[i];   \
-    for (size_t half = LANES / 2; half > 0; half /= 2)                                                          \
-      for (size_t j = 0; j < half; j++) sum[j] = sum[j] + sum[j + half];                                        \
-    return sum[0];                                                                                              \
   }                                                                                                             \
   CLONES void lowrank_add_squares_##SUFFIX(double *restrict sums, const NUMBER *restrict row, size_t count) {   \
     for (size_t j = 0; j < count; j++) sums[j] = sums[j] + (double)row[j] * (double)row[j];                     \

@@ -95,7 +95,7 @@ package struct LowRankFit: Sendable {
   }
 
   private static func squares(_ values: [Float]) -> Double {
-    values.withUnsafeBufferPointer { Float.squares($0) }
+    values.isEmpty ? 0 : values.withUnsafeBufferPointer { Float.products($0.baseAddress!, $0.baseAddress!, $0.count) }
   }
 
   /// Normally distributed numbers (Box and Muller) from Philox words.

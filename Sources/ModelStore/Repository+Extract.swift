@@ -102,7 +102,7 @@ extension Repository {
     return try extraction.matrices.map { matrix in
       try pool.checkInterruption()
       var change = try difference(matrix, readers)
-      guard change.withUnsafeBufferPointer({ Float.squares($0) }).isFinite else {
+      guard change.isEmpty || Float.products(change, change, change.count).isFinite else {
         throw RepositoryError(
           .invalidInput, "tensor \(matrix.tuned.name): finite numbers expected in both models, found NaN or infinity")
       }

@@ -10,9 +10,6 @@ package protocol LowRankElement: WideElement {
     _ left: UnsafePointer<Self>, _ right: UnsafePointer<Self>, scale: Self, rows: Int, columns: Int, rank: Int,
     rightStride: Int, to out: UnsafeMutablePointer<Self>, outStride: Int)
 
-  /// The sum of squares in f64, over eight lanes.
-  static func squares(_ row: UnsafeBufferPointer<Self>) -> Double
-
   /// Adds each number's square to the sum beside it.
   static func addSquares(_ row: UnsafeBufferPointer<Self>, to sums: UnsafeMutablePointer<Double>)
 }
@@ -23,10 +20,6 @@ extension Float: LowRankElement {
     rightStride: Int, to out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
     lowrank_add_f32(out, left, right, scale, rows, columns, rank, outStride, rank, rightStride)
-  }
-
-  package static func squares(_ row: UnsafeBufferPointer<Float>) -> Double {
-    lowrank_squares_f32(row.baseAddress, row.count)
   }
 
   package static func addSquares(_ row: UnsafeBufferPointer<Float>, to sums: UnsafeMutablePointer<Double>) {
@@ -40,10 +33,6 @@ extension Double: LowRankElement {
     rightStride: Int, to out: UnsafeMutablePointer<Double>, outStride: Int
   ) {
     lowrank_add_f64(out, left, right, scale, rows, columns, rank, outStride, rank, rightStride)
-  }
-
-  package static func squares(_ row: UnsafeBufferPointer<Double>) -> Double {
-    lowrank_squares_f64(row.baseAddress, row.count)
   }
 
   package static func addSquares(_ row: UnsafeBufferPointer<Double>, to sums: UnsafeMutablePointer<Double>) {

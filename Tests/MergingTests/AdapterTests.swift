@@ -75,7 +75,7 @@ private struct AdapterTrial {
     let lengths = numbers(1, "m", factorDType).map { Wide($0) }
     for output in 0..<outputs {
       func place(_ input: Int) -> Int { isTransposed ? input * columns + output : output * columns + input }
-      var lanes = [Double](repeating: 0, count: isTransposed ? 1 : 8)
+      var lanes = [Double](repeating: 0, count: isTransposed ? 1 : 16)
       for input in 0..<inputs { lanes[input % lanes.count] += Double(out[place(input)]) * Double(out[place(input)]) }
       while lanes.count > 1 {
         lanes = (0..<lanes.count / 2).map { lanes[$0] + lanes[$0 + lanes.count / 2] }

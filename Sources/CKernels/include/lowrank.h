@@ -14,11 +14,6 @@ void lowrank_add_f64(
     double *out, const double *left, const double *right, double scale, size_t rows, size_t columns, size_t rank,
     size_t out_stride, size_t left_stride, size_t right_stride);
 
-// Σ row[j]² in f64, over eight lanes (element j in lane j mod 8), which are then added in pairs: 0+4 1+5 2+6 3+7, and
-// so on.
-double lowrank_squares_f32(const float *row, size_t count);
-double lowrank_squares_f64(const double *row, size_t count);
-
 // sums[j] = sums[j] + row[j]² in f64.
 void lowrank_add_squares_f32(double *sums, const float *row, size_t count);
 void lowrank_add_squares_f64(double *sums, const double *row, size_t count);

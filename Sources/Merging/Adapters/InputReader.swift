@@ -97,7 +97,7 @@ struct InputReader: Sendable {
     try sum(factors, change, input, columns, whole, into: rows)
     for start in stride(from: whole.lowerBound, to: whole.upperBound, by: columns) {
       let row = UnsafeMutableBufferPointer(rebasing: rows[(start - whole.lowerBound)...].prefix(columns))
-      let length = Wide(Wide.squares(UnsafeBufferPointer(row)).squareRoot())
+      let length = Wide(Wide.products(row.baseAddress!, row.baseAddress!, columns).squareRoot())
       let factor = factors.magnitude[start / columns] / length
       let wanted = elements.clamped(to: start..<start + columns)
       for element in wanted { out[element - elements.lowerBound] = factor * row[element - start] }
