@@ -19,9 +19,12 @@ extension Adapter {
     var found: [String: AdaptedTensor] = [:]
     do throws(AdapterRefusal) {
       for (wanted, tensor) in replacements.sorted(by: { $0.key.precedes($1.key) }) {
-        guard let name = names.find(wanted)?.name ?? (isSaved(wanted) ? wanted : nil) else {
+        let weight = names.find(wanted)
+        guard let name = weight?.name ?? (isSaved(wanted) ? wanted : nil) else {
           throw AdapterRefusal(.baseLacks(tensor.name, needed: wanted))
         }
+        // Another size would be another model, with a configuration that the adapter does not have.
+        if let weight, weight.shape != tensor.shape { throw misfit(tensor, weight) }
         if case .replaced(let other) = found.updateValue(.replaced(tensor), forKey: name) {
           throw AdapterRefusal(.repeatedTensor(tensor.name, other: other.name))
         }

@@ -49,7 +49,7 @@ extension Plan: CustomStringConvertible {
         "\(way)", tensor.dtype.rawValue, tensor.shape.description, "\(tensor.bytesToRead)", tensor.name,
       ])
     }
-    lines += rowLines
+    lines += rowLines.flatMap { Self.wrapped($0, behind: "") }
     lines.append("")
     let widths = rows[0].indices.map { column in rows.map { $0[column].utf8.count }.max() ?? 0 }
     for row in rows {

@@ -11,17 +11,20 @@ struct ChatTemplate {
   /// - Parameter models: those merged. `auto` takes the template that most of them have, white space around it aside;
   ///   of equally common ones that of the model listed first.
   func text(_ wanted: String, models: [ModelFiles]) throws -> String? {
-    if wanted == "auto" { return try mostCommon(models) }
-    if let known = Self.known[wanted] { return known }
-    // mergekit's rule for what is a template at all.
+    try Self.check(wanted)
+    return wanted == "auto" ? try mostCommon(models) : Self.known[wanted] ?? wanted
+  }
+
+  /// Refuses what is neither `auto`, nor the name of a format, nor, by mergekit's rule, a template at all.
+  static func check(_ wanted: String) throws {
+    if wanted == "auto" || known[wanted] != nil { return }
     guard wanted.unicodeScalars.count >= 20, wanted.contains("{") else {
       throw RepositoryError(
         .invalidInput,
-        "chat_template: auto, \(Self.known.keys.sorted().joined(separator: ", ")) or a Jinja template of "
+        "chat_template: auto, \(known.keys.sorted().joined(separator: ", ")) or a Jinja template of "
           + "20 characters or more expected, found '\(wanted)'",
         hint: "write the template itself, as a block: chat_template: |")
     }
-    return wanted
   }
 
   private func mostCommon(_ models: [ModelFiles]) throws -> String? {

@@ -41,6 +41,12 @@ struct Extraction {
     }
     let changed = tuned.tensors.filter { origins[$0.name]?.digest != $0.digest }.sorted { $0.name < $1.name }
     equal = tuned.tensors.count - changed.count
+    if let other = changed.first(where: { origins[$0.name].map(\.shape) ?? $0.shape != $0.shape }) {
+      throw RepositoryError(
+        .invalidInput,
+        "tensor \(other.name): the base's shape \(origins[other.name]?.shape ?? other.shape) expected, "
+          + "found \(other.shape)", hint: "an adapter cannot change the size of a model")
+    }
     guard !changed.isEmpty else {
       throw RepositoryError(.invalidInput, "the two models have the same tensors: nothing to extract")
     }

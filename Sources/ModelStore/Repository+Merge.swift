@@ -45,6 +45,7 @@ extension Repository {
       }
       let vocabulary = try OutputVocabulary(recipe, sources)
       let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
+      if let template = recipe.chatTemplate { try ChatTemplate.check(template) }
       if let name = recipe.name {
         let tensors = plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
         let donor = sources[recipe.donor]

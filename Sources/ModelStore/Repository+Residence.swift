@@ -114,7 +114,7 @@ extension Repository {
     let merges = try lineage.derivations(of: model).filter { $0.kind == .merge }
     guard !merges.isEmpty else {
       throw RepositoryError(
-        .conflict, "model \(label): a merge expected, found an import, whose bytes nothing can compute",
+        .conflict, "model \(label): a merge expected, found none: its bytes cannot be computed",
         hint: "to give it up: stemma remove \(label)")
     }
     for row in merges {

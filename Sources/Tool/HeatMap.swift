@@ -52,7 +52,8 @@ struct HeatMap {
       let texts = outside.map { "\($0.name.plain) \($0.value == 0 ? "equal" : String(Self.shade($0.value)))" }
       lines += Self.wrapped(texts, first: "outside of layers: ")
     }
-    lines.append("relative L2:  ' ' equal  . < 0.0001  - < 0.001  + < 0.01  # < 0.1  @ above 0.3")
+    lines.append("relative L2: blank equal, below 0.0001 . 0.0003 : 0.001 - 0.003 = 0.01 +")
+    lines.append("             0.03 * 0.1 # 0.3 %, above @")
     return lines.joined(separator: "\n")
   }
 

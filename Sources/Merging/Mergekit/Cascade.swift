@@ -29,24 +29,24 @@ enum Cascade {
   }
 
   /// The dot product of two f32 vectors as MKL has it on an AMD processor: four by four running sums, nothing fused.
-  /// What is left over behind the last four elements it orders otherwise.
+  /// Vectors behind the last sixteen elements go to the first, the second and the first sum again, what is left over
+  /// behind the last four to the first number of the first sum.
   static func dot(_ a: [Float], _ b: [Float]) -> Float {
     var sums = [SIMD4<Float>](repeating: SIMD4(repeating: 0), count: 4)
-    let vectors = a.count / 4
+    let (vectors, whole) = (a.count / 4, a.count / 16 * 4)
     a.withUnsafeBytes { a in
       b.withUnsafeBytes { b in
         for index in 0..<vectors {
           let left = a.loadUnaligned(fromByteOffset: index * 16, as: SIMD4<Float>.self)
           let right = b.loadUnaligned(fromByteOffset: index * 16, as: SIMD4<Float>.self)
-          sums[index & 3] += left * right
+          sums[index < whole ? index & 3 : (index - whole) & 1] += left * right
         }
       }
     }
+    for index in vectors * 4..<a.count { sums[0].x += a[index] * b[index] }
     let four = sums[0] + sums[1] + sums[2] + sums[3]
     let two = four.lowHalf + four.highHalf
-    var total = two.x + two.y
-    for index in vectors * 4..<a.count { total += a[index] * b[index] }
-    return total
+    return two.x + two.y
   }
 
   /// How many of so many columns torch sums in vectors when it sums rows; those left over it sums in `fours`.

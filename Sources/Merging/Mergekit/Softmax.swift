@@ -1,16 +1,22 @@
-/// torch's softmax of a row of f32 on a CPU with AVX-512.
+internal import Glibc
+
+/// torch's softmax of a row on a CPU with AVX-512.
 enum Softmax {
   /// e^x over the sum of the row, unrounded.
-  static func of(_ row: ArraySlice<Float>) -> [Float] {
+  ///
+  /// - Parameter isHalf: true for bf16 and f16, of which torch takes only whole vectors of sixteen at once: the rest of
+  ///   a row goes through the C library's `expf` and is added one by one.
+  static func of(_ row: ArraySlice<Float>, isHalf: Bool) -> [Float] {
     guard let highest = row.max() else { return [] }
-    let powers = row.map { exp($0 - highest) }
-    let share = 1 / sum(powers)
+    let whole = isHalf ? row.count & ~15 : row.count
+    let powers = row.enumerated().map { $0 < whole ? exp($1 - highest) : expf($1 - highest) }
+    let share = 1 / powers[whole...].reduce(sum(powers[..<whole]), +)
     return powers.map { $0 * share }
   }
 
   /// Sixteen running sums, folded in halves. A row of fewer is summed in order.
-  private static func sum(_ values: [Float]) -> Float {
-    if values.count < 16 { return values.dropFirst().reduce(values[0], +) }
+  private static func sum(_ values: ArraySlice<Float>) -> Float {
+    if values.count < 16 { return values.reduce(0, +) }
     var lanes = SIMD16<Float>(repeating: 0)
     for (index, value) in values.enumerated() {
       lanes[index % 16] = index < 16 ? value : lanes[index % 16] + value

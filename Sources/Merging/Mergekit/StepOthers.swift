@@ -139,8 +139,10 @@ enum StepOthers<Working: WorkingType> {
     let change = Step.difference(other, base)
     var scores = change.map(\.magnitude)
     for start in stride(from: 0, to: count, by: max(1, length)) {
-      let p = Softmax.of(other[start..<start + length]).map { Step.r(Step.r($0) + Step.r(1e-8)) }
-      let q = Softmax.of(base[start..<start + length]).map { Step.r(Step.r($0) + Step.r(1e-8)) }
+      let p = Softmax.of(other[start..<start + length], isHalf: Working.isHalf).map {
+        Step.r(Step.r($0) + Step.r(1e-8))
+      }
+      let q = Softmax.of(base[start..<start + length], isHalf: Working.isHalf).map { Step.r(Step.r($0) + Step.r(1e-8)) }
       let divergence = Step.r(
         Step.total(length) { Step.r(p[$0] * Step.r(logf(Step.r(p[$0] / q[$0])))) })
       for index in start..<start + length { scores[index] = Step.r(scores[index] * divergence) }
