@@ -39,7 +39,7 @@ package struct Recipe: Sendable, Equatable {
   }
 
   /// The YAML text, as given.
-  package let text: String
+  package internal(set) var text: String
   /// What later recipes of the same text call the result.
   package let name: String?
   package let method: MergeMethod

@@ -3,7 +3,7 @@
 /// Every document but one has a `name`, and others may use it as a model. The one without a name is the result;
 /// where all are named, it is the last.
 package struct RecipeSteps: Sendable, Equatable {
-  /// Each recipe comes after those whose names it uses; the result is the last.
+  /// Each recipe comes after those whose names it uses; the result is the last, and has the whole text.
   package let recipes: [Recipe]
 
   /// Reads one recipe or several, parted by lines that begin with `---`.
@@ -35,6 +35,8 @@ package struct RecipeSteps: Sendable, Equatable {
         throw .missingKey("name", place: "every recipe but one", line: step.line)
       }
     }
+    // What the result is kept with says how all of it was made.
+    written[result].recipe.text = text
     recipes = try Self.order(written, places: places, result: result).map { written[$0].recipe }
   }
 

@@ -45,8 +45,7 @@ extension MergeSource {
   /// This model with an adapter applied, under another name.
   fileprivate func adapted(as reference: String, _ adapter: Adapter, from holder: ModelInput) throws -> MergeSource {
     MergeSource(
-      input: try ModelInput(reference, base: input, adapter: adapter, from: holder), files: files.called(reference),
-      vocabulary: vocabulary)
+      input: try ModelInput(reference, base: input, adapter: adapter, from: holder), files: files.called(reference))
   }
 }
 

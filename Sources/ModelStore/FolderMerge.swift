@@ -60,12 +60,25 @@ final class FolderInput: Sendable {
   }
 }
 
-/// The inputs of a merge, out of folders.
+/// The inputs of a merge without a store: folders, and what earlier recipes make, computed where it is read.
 struct FolderTensorSource: TensorSource {
-  let inputs: [FolderInput]
+  enum Input {
+    case folder(FolderInput)
+    case step(FusedModel)
+  }
+
+  let inputs: [Input]
+  let spaces: WorkspaceShelf
 
   func read(input: Int, tensor: String, bytes: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws {
-    try inputs[input].read(tensor, at: bytes.lowerBound, into: out)
+    switch inputs[input] {
+    case .folder(let folder): try folder.read(tensor, at: bytes.lowerBound, into: out)
+    case .step(let model):
+      guard let index = model.index(of: tensor) else {
+        throw RepositoryError(.internal, "input \(input) of the plan has no tensor \(tensor)")
+      }
+      try model.read(tensor: index, from: bytes.lowerBound, into: out, spaces)
+    }
   }
 }
 
@@ -76,13 +89,15 @@ extension Repository {
   ) throws(RepositoryError) -> PlanReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      return try PlanReport(
-        steps: plans(steps, options) { try FolderInput($0, relativeTo: directory).inputModel },
-        workers: defaultWorkers(nil))
+      let planned = try PlannedStep.all(of: steps, options) { try FolderInput($0, relativeTo: directory).inputModel }
+      return PlanReport(steps: planned, workers: defaultWorkers(nil)) { _ in nil }
     }
   }
 
   /// Merges folders into a new folder without a store. Nothing is left behind on a throw.
+  ///
+  /// Of several recipes the result is written and nothing else: earlier ones are computed block by block where it reads
+  /// them, to the bytes that they would have had in a folder.
   ///
   /// - Parameter interruption: is handed, before the work begins, what stops it.
   public static func merge(
@@ -92,29 +107,18 @@ extension Repository {
   ) throws(RepositoryError) -> MergeReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      guard steps.recipes.count == 1, let recipe = steps.recipes.first else {
-        throw RepositoryError(
-          .unsupported, "the recipe: expected one document where there is no store, found \(steps.recipes.count)",
-          hint: "merge in a store with --name, then export")
-      }
-      var found: [String: FolderInput] = [:]
-      for name in steps.parts { found[name] = try FolderInput(name, relativeTo: directory) }
-      let folders = found
-      let models = try recipe.modelReferences.map { try InputModel.mergeSource($0) { folders[$0]!.inputModel } }
-      let vocabulary = try OutputVocabulary(recipe, models)
-      let plan = try Planner.plan(recipe: recipe, inputs: models.map(\.input), options, vocabulary: vocabulary)
-      let inputs = plan.inputs.map { folders[$0]! }
-      let layout = try FusedLayout(
-        plan: plan, recipe: recipe, models: models, vocabulary: vocabulary, writesCard: options.writesCard)
+      var folders: [String: FolderInput] = [:]
+      for name in steps.partsFromOutside { folders[name] = try FolderInput(name, relativeTo: directory) }
+      let planned = try PlannedStep.all(of: steps, options) { folders[$0]!.inputModel }
+      let (recipe, layout) = (planned[planned.count - 1].recipe, planned[planned.count - 1].layout)
+      let files = planned[planned.count - 1].files(called: out)
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
-      let model = try FusedModel(
-        plan: plan, source: FolderTensorSource(inputs: inputs), measurements: nil, pool: pool)
+      let model = try result(of: planned, folders, pool: pool)
       let output = try OutputFolder(target: out)
       do {
-        var texts = layout.made
-        for path in layout.takenOver { texts.append((path, try models[recipe.donor].files.read(path) ?? [])) }
+        let texts = try files.paths.map { (path: $0, bytes: try files.read($0) ?? []) }
         for (path, bytes) in texts {
           try output.create(path, size: bytes.count)
           try bytes.withUnsafeBytes { try output.write(path, $0, at: 0) }
@@ -123,13 +127,29 @@ extension Repository {
         try output.publish()
         let bytes = layout.shards.reduce(0) { $0 + $1.size } + texts.reduce(0) { $0 + $1.bytes.count }
         return MergeReport(
-          id: id, name: nil, method: recipe.method.rawValue, state: "exported", tensors: plan.tensors.count,
+          id: id, name: nil, method: recipe.method.rawValue, state: "exported", tensors: model.plan.tensors.count,
           bytes: bytes, bytesAdded: 0)
       } catch {
         output.discard()
         throw error
       }
     }
+  }
+
+  /// What the last recipe makes, ready to be computed. Those before it are measured here, in their order.
+  private static func result(
+    of steps: [PlannedStep], _ folders: [String: FolderInput], pool: WorkerPool
+  ) throws -> FusedModel {
+    let spaces = WorkspaceShelf()
+    var made: [String: FusedModel] = [:]
+    func ready(_ plan: Plan) throws -> FusedModel {
+      let inputs = plan.inputs.map { made[$0].map(FolderTensorSource.Input.step) ?? .folder(folders[$0]!) }
+      return try FusedModel(
+        plan: plan, source: FolderTensorSource(inputs: inputs, spaces: spaces), measurements: nil, pool: pool)
+    }
+    let plans = steps.needed
+    for (step, plan) in zip(steps, plans).dropLast() { made[step.recipe.name ?? ""] = try ready(plan) }
+    return try ready(plans[plans.count - 1])
   }
 
   /// Computes and writes all tensors; returns the model id of what was written.

@@ -27,14 +27,6 @@ struct ModelFiles {
 struct MergeSource {
   let input: ModelInput
   let files: ModelFiles
-  /// Reads the model's tokenizer.
-  let vocabulary: () throws -> Vocabulary
-}
-
-extension MergeSource {
-  init(input: ModelInput, files: ModelFiles) {
-    self.init(input: input, files: files) { try TokenizerFiles(files).vocabulary() }
-  }
 }
 
 extension Repository {
@@ -57,7 +49,7 @@ extension OutputVocabulary {
   init?(_ recipe: Recipe, _ sources: [MergeSource]) throws {
     guard let tokenizer = recipe.tokenizer else { return nil }
     var vocabularies: [String: Vocabulary] = [:]
-    for source in sources { vocabularies[source.input.reference] = try source.vocabulary() }
+    for source in sources { vocabularies[source.input.reference] = try TokenizerFiles(source.files).vocabulary() }
     try self.init(tokenizer, models: recipe.mergedReferences, base: recipe.base, vocabularies: vocabularies)
   }
 }

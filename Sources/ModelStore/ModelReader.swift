@@ -11,18 +11,23 @@ enum TensorBytes {
   case fused(FusedModel, tensor: Int)
 }
 
-/// A model whose tensors are computed from its inputs.
-final class FusedModel {
+/// A model whose tensors are computed from its inputs, which may be such models themselves.
+///
+/// Nested plans are not made one: a block of a result is computed from blocks of its inputs, those from theirs. That
+/// needs no intermediate files, and buffers of some blocks a level; the inner ones are measured once.
+final class FusedModel: Sendable {
   let plan: Plan
   private let executor: Executor
   let measurements: [Measurements]
   private let indices: [String: Int]
+  private let kept: KeptPieces
 
   /// - Parameter measurements: for each tensor of the plan; nil measures now, on all workers of the pool.
   init(plan: Plan, source: any TensorSource, measurements: [Measurements]?, pool: WorkerPool) throws {
     self.plan = plan
     let executor = Executor(plan: plan, source: source, isProved: measurements != nil)
     self.executor = executor
+    kept = KeptPieces(count: 2 * pool.width)
     let shelf = Shelf { MergeScratch() }
     self.measurements =
       try measurements ?? plan.tensors.indices.map { try executor.measure(tensor: $0, pool: pool, shelf: shelf) }
@@ -31,15 +36,29 @@ final class FusedModel {
 
   func index(of name: String) -> Int? { indices[name] }
 
-  /// Computes bytes of an output tensor; the range covers whole elements.
+  /// Computes bytes of an output tensor; the range covers whole elements. However much is asked for at once, buffers
+  /// are those of a block.
   func produce(
     tensor: Int, from start: Int, into out: UnsafeMutableRawBufferPointer, _ space: Workspace
   ) throws {
-    guard out.count > 0 else { return }
     let width = max(1, plan.tensors[tensor].dtype.bits / 8)
-    try executor.produce(
-      tensor: tensor, elements: start / width..<(start + out.count) / width, measurements: measurements[tensor],
-      into: out, scratch: space.scratch)
+    for at in stride(from: 0, to: out.count, by: Frame.blockBytes) {
+      let part = UnsafeMutableRawBufferPointer(rebasing: out[at..<min(out.count, at + Frame.blockBytes)])
+      let first = (start + at) / width
+      try executor.produce(
+        tensor: tensor, elements: first..<first + part.count / width, measurements: measurements[tensor], into: part,
+        scratch: space.scratch)
+    }
+  }
+
+  /// The same for another merge, which may want it in small parts.
+  func read(tensor: Int, from start: Int, into out: UnsafeMutableRawBufferPointer, _ spaces: WorkspaceShelf) throws {
+    guard KeptPieces.isSmall(out.count) else {
+      return try spaces.withWorkspace { try produce(tensor: tensor, from: start, into: out, $0) }
+    }
+    try kept.read(tensor: tensor, from: start, size: plan.tensors[tensor].bytesToWrite, into: out) { start, piece in
+      try spaces.withWorkspace { try produce(tensor: tensor, from: start, into: piece, $0) }
+    }
   }
 }
 
@@ -108,7 +127,10 @@ struct StoreTensorSource: TensorSource, @unchecked Sendable {
     guard let found = tensors[input][tensor] else {
       throw RepositoryError(.internal, "input \(input) of the plan has no tensor \(tensor)")
     }
-    try spaces.withWorkspace { try found.read(at: bytes.lowerBound, into: out, $0) }
+    switch found {
+    case .frame(let reader): try spaces.withWorkspace { try reader.read(at: bytes.lowerBound, into: out, $0) }
+    case .fused(let model, let tensor): try model.read(tensor: tensor, from: bytes.lowerBound, into: out, spaces)
+    }
   }
 
   /// The frame of an input's tensor, where it is stored.
@@ -133,8 +155,8 @@ extension Repository {
     throw RepositoryError(.corrupt, "\(label): object \(digest.short) is in no pack", hint: "run: stemma verify")
   }
 
-  /// The recorded plan of a merged model, ready to run; nil where the model was not merged.
-  func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
+  /// The merge that a model is computed by; nil where the model was not merged.
+  func recordedMerge(of model: Digest) throws -> (derivation: Derivation, plan: Plan)? {
     for row in try lineage.derivations(of: model) where row.kind == .merge {
       let derivation = try Derivation(try documents.get(row.digest))
       // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
@@ -146,19 +168,27 @@ extension Repository {
             + "\(derivation.arithmetic ?? "none") found",
           hint: "use the stemma version that made it: \(derivation.tool)")
       }
-      let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
       guard let record = derivation.plan,
         let plan = PlanRecord.plan(record, arithmetic: arithmetic, tensors: try manifest(of: model).tensors),
-        plan.inputs.count == inputs.count, plan.fits(inputs.map(\.manifest))
+        plan.inputs.count == derivation.parents.count
       else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): its plan does not fit its models") }
-      guard let measurements = derivation.measurements, measurements.count == plan.tensors.count else {
-        throw RepositoryError(.corrupt, "derivation \(row.digest.short): no measurements for its tensors")
-      }
-      return try FusedModel(
-        plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces), measurements: measurements,
-        pool: pool)
+      return (derivation, plan)
     }
     return nil
+  }
+
+  /// The recorded plan of a merged model, ready to run; nil where the model was not merged.
+  func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
+    guard let (derivation, plan) = try recordedMerge(of: model) else { return nil }
+    let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
+    guard plan.fits(inputs.map(\.manifest)) else {
+      throw RepositoryError(.corrupt, "model \(model.short): the plan of its merge does not fit its inputs")
+    }
+    guard let measurements = derivation.measurements, measurements.count == plan.tensors.count else {
+      throw RepositoryError(.corrupt, "model \(model.short): no measurements for the tensors of its merge")
+    }
+    return try FusedModel(
+      plan: plan, source: try StoreTensorSource(models: inputs, spaces: spaces), measurements: measurements, pool: pool)
   }
 }
 
@@ -168,11 +198,8 @@ extension Plan {
     let tables = manifests.map { manifest in
       Dictionary(manifest.modelTensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
-    return tensors.allSatisfy { tensor in
-      let reads = tensor.inputs.indices.flatMap { tensor.inputs[$0].reads(of: tensor.inputShape($0)) }
-      return reads.allSatisfy { read in
-        tables[read.model][read.name].map { $0.dtype == read.dtype && $0.shape == read.shape } ?? false
-      }
+    return reads.allSatisfy { read in
+      tables[read.model][read.name].map { $0.dtype == read.dtype && $0.shape == read.shape } ?? false
     }
   }
 }

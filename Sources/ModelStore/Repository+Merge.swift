@@ -11,51 +11,27 @@ extension Repository {
     recipe text: String, relativeTo directory: String, options: MergeOptions = MergeOptions()
   ) throws(RepositoryError) -> PlanReport {
     try door {
-      try PlanReport(steps: plans(RecipeSteps(yaml: text), relativeTo: directory, options), workers: pool.width)
+      let (steps, models) = try plans(RecipeSteps(yaml: text), relativeTo: directory, options)
+      return try PlanReport(steps: steps, workers: pool.width) { try models[$0].flatMap { try mergeMemory(of: $0) } }
     }
   }
 
+  /// The steps, and the models of the store that names in them stand for.
   private func plans(
     _ steps: RecipeSteps, relativeTo directory: String, _ options: MergeOptions
-  ) throws -> [(recipe: Recipe, plan: Plan)] {
+  ) throws -> (steps: [PlannedStep], models: [String: Digest]) {
     var models: [String: Digest] = [:]
     var folders: [String: InputModel] = [:]
-    let earlier = Set(steps.recipes.dropLast().compactMap(\.name))
-    for reference in steps.parts where !earlier.contains(reference) {
+    for reference in steps.partsFromOutside {
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
       case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).inputModel
       case .model(let model): models[reference] = model
       }
     }
-    return try Self.plans(steps, options) { reference in
+    let planned = try PlannedStep.all(of: steps, options) { reference in
       try folders[reference] ?? inputModel(reference, models[reference]!, among: models)
     }
-  }
-
-  /// Plans recipes of which later ones may use earlier ones; `find` says what a name stands for that is none of them.
-  static func plans(
-    _ steps: RecipeSteps, _ options: MergeOptions, find: (String) throws -> InputModel
-  ) throws -> [(recipe: Recipe, plan: Plan)] {
-    var made: [String: MergeSource] = [:]
-    return try steps.recipes.map { recipe in
-      let sources = try recipe.modelReferences.map { reference in
-        try InputModel.mergeSource(reference) { name in
-          try made[name].map { InputModel(source: $0, adapter: nil) } ?? find(name)
-        }
-      }
-      let vocabulary = try OutputVocabulary(recipe, sources)
-      let plan = try Planner.plan(recipe: recipe, inputs: sources.map(\.input), options, vocabulary: vocabulary)
-      if let template = recipe.chatTemplate { try ChatTemplate.check(template) }
-      if let name = recipe.name {
-        let tensors = plan.tensors.map { TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
-        let donor = sources[recipe.donor]
-        made[name] = MergeSource(input: ModelInput(reference: name, tensors: tensors), files: donor.files.called(name))
-        {
-          try vocabulary?.vocabulary ?? donor.vocabulary()
-        }
-      }
-      return (recipe, plan)
-    }
+    return (planned, models)
   }
 
   /// Runs a recipe once to learn the fused model's digests, and records it. Durable when it returns.
@@ -71,8 +47,7 @@ extension Repository {
       try requireWritable()
       if let name { try Names.check(name) }
       let steps = try RecipeSteps(yaml: text)
-      let earlier = Set(steps.recipes.dropLast().compactMap(\.name))
-      let references = steps.parts.filter { !earlier.contains($0) }
+      let references = steps.partsFromOutside
       // All recipes are checked against their inputs before any of these is imported.
       if steps.recipes.count > 1 || references.contains(where: Self.isPath) {
         _ = try plans(steps, relativeTo: directory, options)
@@ -175,9 +150,9 @@ extension Recipe {
 }
 
 extension RecipeSteps {
-  /// The names and paths of all models and adapters, each once.
-  var parts: [String] {
-    var seen: Set<String> = []
+  /// The names and paths of all models and adapters that are no steps, each once.
+  var partsFromOutside: [String] {
+    var seen = Set(recipes.dropLast().compactMap(\.name))
     return recipes.flatMap(\.modelReferences).flatMap { AdaptedReference($0)?.parts ?? [] }
       .filter { seen.insert($0).inserted }
   }
@@ -222,8 +197,16 @@ extension Plan {
 
 extension PlanReport {
   /// One plan, or those of all steps one after the other.
-  init(steps: [(recipe: Recipe, plan: Plan)], workers: Int) {
-    let reports = steps.map { PlanReport($0.plan, workers: workers) }
+  ///
+  /// - Parameter memory: what a model takes where it is computed; nil where it is stored.
+  init(steps: [PlannedStep], workers: Int, memory: (String) throws -> MergeMemory?) rethrows {
+    var made: [String: MergeMemory] = [:]
+    let reports = try steps.map { step in
+      let inputs = try step.plan.inputs.compactMap { try made[$0] ?? memory($0) }
+      let needed = MergeMemory(step.plan, readingFrom: inputs)
+      if let name = step.recipe.name { made[name] = needed }
+      return PlanReport(step.plan, peak: needed.peak(workers: workers))
+    }
     if reports.count == 1 {
       self = reports[0]
     } else {
@@ -237,8 +220,7 @@ extension PlanReport {
     }
   }
 
-  init(_ plan: Plan, workers: Int) {
-    let peak = plan.peakMemory(workers: workers)
+  private init(_ plan: Plan, peak: Int) {
     self.init(
       text: plan.description + "\nat most about \((peak + 999_999) / 1_000_000) MB of memory",
       json: [

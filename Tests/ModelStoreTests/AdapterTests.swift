@@ -264,5 +264,16 @@ struct StoredAdapterTests {
     let chained = try store.merge(recipe: recipe, relativeTo: "/", name: nil)
     let direct = try store.merge(recipe: applying("lora"), relativeTo: "/", name: nil)
     #expect(try store.show(chained.id).weightsID == store.show(direct.id).weightsID)
+    // Without a store too, and over a step that is computed.
+    for (text, out) in [
+      (recipe.replacing("model: base", with: "model: ./base").replacing("copy+lora", with: "copy+./lora"), "chained"),
+      (applying("./base+./lora"), "direct"),
+    ] {
+      _ = try Repository.merge(recipe: text, relativeTo: stage.folder.path, to: "\(stage.folder.path)/\(out)")
+    }
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: stage.folder.path + "/chained/model.safetensors",
+        andPath: stage.folder.path + "/direct/model.safetensors"))
   }
 }

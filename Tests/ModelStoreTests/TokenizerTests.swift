@@ -58,13 +58,17 @@ private struct Family {
     try String(contentsOfFile: "\(stage.folder.path)/\(path)", encoding: .utf8)
   }
 
+  func data(_ path: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: "\(stage.folder.path)/\(path)"))
+  }
+
   func merge(_ recipe: String, to out: String) throws {
     _ = try Repository.merge(recipe: recipe, relativeTo: stage.folder.path, to: "\(stage.folder.path)/\(out)")
   }
 
   /// The vocabulary of a written model.
   func vocabulary(_ name: String) throws -> Vocabulary {
-    try FolderInput("./" + name, relativeTo: stage.folder.path).inputModel.source.vocabulary()
+    try TokenizerFiles(FolderInput("./" + name, relativeTo: stage.folder.path).inputModel.source.files).vocabulary()
   }
 }
 
@@ -181,6 +185,14 @@ struct TokenizerTests {
     #expect(bytes == 1500 * 1024)
     // Two inputs, and a base that one of them is a delta on; one row at a time would be hundreds of times as much.
     #expect(disk.packBytes < 8 * bytes, "\(disk.packBytes)")
+
+    // The same of a merge that is computed: its rows are made a piece at a time.
+    let half = average("one", "two", rest: "tokenizer_source: two")
+    _ = try store.merge(recipe: half, relativeTo: "/", name: "half")
+    _ = try store.merge(recipe: average("one", "half", rest: "tokenizer_source: base"), relativeTo: "/", name: "nested")
+    let before = disk.packBytes
+    try counting.readRange("nested", of: .tensor("model.embed_tokens.weight"), from: 0, to: nil) { bytes += $0.count }
+    #expect(disk.packBytes - before < 24 * bytes / 2, "\(disk.packBytes - before)")
   }
 
   @Test("later steps merge in the vocabulary that earlier ones made")
@@ -201,6 +213,17 @@ struct TokenizerTests {
     _ = try store.export("fused", to: "\(family.stage.folder.path)/out")
     let ids = try family.vocabulary("out").ids
     #expect(["</s>", "<two>", "<three>"].map { ids[Token($0)] } == [6, 7, 8])
+
+    // Without a store: the same as by way of a folder.
+    let paths = ["one", "two", "three"].reduce(text) { $0.replacing("model: \($1)", with: "model: ./\($1)") }
+    try family.merge(paths, to: "inlined")
+    let parts = paths.split(separator: "---\n").map { String($0) }
+    try family.merge(parts[0], to: "pair")
+    try family.merge(parts[1].replacing("model: pair", with: "model: ./pair"), to: "apart")
+    for file in ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"] {
+      #expect(try family.data("inlined/\(file)") == family.data("apart/\(file)"), "\(file)")
+      #expect(try family.data("inlined/\(file)") == family.data("out/\(file)"), "\(file)")
+    }
   }
 
   @Test("one model's tokenizer comes with all its files, even where the model is not merged")

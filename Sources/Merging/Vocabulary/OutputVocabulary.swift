@@ -102,9 +102,6 @@ package struct OutputVocabulary: Sendable {
     self.settings = settings
   }
 
-  /// The vocabulary of the fused model, for recipes that merge it again.
-  package var vocabulary: Vocabulary { Vocabulary(ids: ids, added: added.map(\.added), rows: rows) }
-
   /// The rows of a model's embedding; nil for one that is not merged.
   package func rows(of model: String) -> Int? { modelRows[model] }
 

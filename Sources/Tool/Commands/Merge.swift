@@ -13,6 +13,9 @@ struct Merge: ParsableCommand {
       thing: where the store is.) With --out the result is written to a new folder and no store is used, so the \
       inputs must be folders. An input 'base+adapter' is the base with a PEFT adapter applied.
 
+      Several recipes in one file, parted by lines of '---', are steps: later ones use the 'name' of earlier ones as a \
+      model. The one without a name is the result. No step before it is written out.
+
       What mergekit has no words for stands in the recipe under 'stemma': 'seed' (of random pruning), 'rescale' \
       ('l1', or 'paper'), and 'allow_nonfinite: true', which lets NaN and infinity through.
 
