@@ -111,10 +111,12 @@ extension Repository {
   /// input is absent.
   private func requireRebuildable(_ model: Digest) throws -> FusedModel {
     let label = try label(model)
-    let merges = try lineage.derivations(of: model).filter { $0.kind == .merge }
+    let derivations = try lineage.derivations(of: model)
+    let merges = derivations.filter { $0.kind == .merge }
     guard !merges.isEmpty else {
+      let found = derivations.first?.kind ?? .import
       throw RepositoryError(
-        .conflict, "model \(label): a merge expected, found none: its bytes cannot be computed",
+        .conflict, "model \(label): a merge expected, found an \(found.rawValue), whose bytes nothing can compute",
         hint: "to give it up: stemma remove \(label)")
     }
     for row in merges {

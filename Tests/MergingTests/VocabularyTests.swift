@@ -69,7 +69,7 @@ struct VocabularyTests {
     // Averaged: hell, <|both|> and nothing else. New: ing, <|one|>, <|two|>, <base>, and five rows of padding.
     #expect(
       plan.description.contains(
-        "rows remapped: 261 kept, 2 averaged, 9 new in lm_head.weight, model.embed_tokens.weight"))
+        "rows remapped: 261 kept, 2 averaged, 9 new in lm_head.weight,\nmodel.embed_tokens.weight"))
     #expect(plan.tensors[0].shape == Shape([272, 32]))
     #expect(plan.tensors[0].bytesToRead == (272 + 263 + 263) * 64)
   }
