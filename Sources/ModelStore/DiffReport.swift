@@ -10,14 +10,15 @@ public struct DiffReport: Sendable {
     public let label: String
   }
 
-  /// A tensor that both have, of the same dtype and shape.
+  /// A tensor that both have, of the same shape, and of the same dtype or of two float dtypes.
   public struct TensorLine: Sendable {
     public let name: String
+    /// Both, as `BF16 → F32`, where there are two.
     public let dtype: String
     public let shape: [Int]
     /// Where it is in the network.
     public let place: TensorPlace
-    /// Of its elements (bytes where an element is smaller), whose bits differ.
+    /// Of its elements (bytes where an element is smaller), whose bits differ; of two dtypes, whose numbers do.
     public let changed: Int
     public let elements: Int
     /// True where the digests are equal; then nothing was read.
@@ -30,7 +31,7 @@ public struct DiffReport: Sendable {
     public let maximum: Double?
   }
 
-  /// A tensor that both have, in another dtype or shape.
+  /// A tensor that both have, in another shape, or in two dtypes of which one is no float.
   public struct Reshaped: Sendable {
     public let name: String
     public let from: String

@@ -45,22 +45,27 @@ struct Differences: Sendable {
 
   var largest: Double? { isFinite ? maximum : nil }
 
-  /// Compares two blocks of elements of a dtype, aligned to eight bytes.
-  init(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ dtype: DType, _ space: Workspace) {
-    let width = max(1, dtype.bits / 8)
+  /// Compares two blocks of as many elements, aligned to eight bytes: as bits where they are of one dtype, else as the
+  /// numbers that they stand for.
+  init(
+    _ a: UnsafeRawBufferPointer, _ first: DType, _ b: UnsafeRawBufferPointer, _ second: DType, _ space: Workspace
+  ) {
+    let width = max(1, first.bits / 8)
     elements = a.count / width
-    switch width {
-    case 1: changed = Self.unequal(a, b, as: UInt8.self)
-    case 2: changed = Self.unequal(a, b, as: UInt16.self)
-    case 4: changed = Self.unequal(a, b, as: UInt32.self)
-    default: changed = Self.unequal(a, b, as: UInt64.self)
+    if first == second {
+      switch width {
+      case 1: changed = Self.unequal(a, b, as: UInt8.self)
+      case 2: changed = Self.unequal(a, b, as: UInt16.self)
+      case 4: changed = Self.unequal(a, b, as: UInt32.self)
+      default: changed = Self.unequal(a, b, as: UInt64.self)
+      }
     }
-    hasNumbers = dtype.isMergeable
+    hasNumbers = first.isMergeable && second.isMergeable
     if !hasNumbers { return }
-    if dtype == .f64 {
-      measure(a, b, dtype, width, space, as: Double.self)
+    if first == .f64 || second == .f64 {
+      measure(a, first, b, second, space, as: Double.self)
     } else {
-      measure(a, b, dtype, width, space, as: Float.self)
+      measure(a, first, b, second, space, as: Float.self)
     }
   }
 
@@ -79,7 +84,7 @@ struct Differences: Sendable {
   }
 
   private mutating func measure<Wide: Widened>(
-    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ dtype: DType, _ width: Int, _ space: Workspace,
+    _ a: UnsafeRawBufferPointer, _ first: DType, _ b: UnsafeRawBufferPointer, _ second: DType, _ space: Workspace,
     as type: Wide.Type
   ) {
     let bytes = Self.strip * MemoryLayout<Wide>.stride
@@ -88,13 +93,14 @@ struct Differences: Sendable {
     var lanes = Lanes()
     for start in stride(from: 0, to: elements, by: Self.strip) {
       let count = min(Self.strip, elements - start)
-      let stored = start * width..<(start + count) * width
-      for (source, target) in [(a, left), (b, right)] {
+      for (source, dtype, target) in [(a, first, left), (b, second, right)] {
         let wide = UnsafeMutableBufferPointer(rebasing: target[..<count])
+        let stored = start * dtype.bits / 8..<(start + count) * dtype.bits / 8
         Wide.widen(UnsafeRawBufferPointer(rebasing: source[stored]), dtype, into: wide)
         // Zeros change no sum.
         for index in count..<(count + 7) & ~7 { target[index] = 0 }
       }
+      if first != second { for index in 0..<count where left[index] != right[index] { changed += 1 } }
       for index in stride(from: 0, to: count, by: 8) {
         lanes.add(
           Wide.eight(UnsafePointer(left.baseAddress! + index)), Wide.eight(UnsafePointer(right.baseAddress! + index)))

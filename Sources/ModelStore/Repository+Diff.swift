@@ -29,26 +29,29 @@ extension Repository {
     var opened: [Int: (a: TensorBytes, b: TensorBytes)] = [:]
     for (index, pair) in comparison.pairs.enumerated() where !pair.isEqual {
       opened[index] = (try readers[0].open(pair.a), try readers[1].open(pair.b))
-      // Blocks of frames, whatever the number of workers, so that each is decoded once and the sums are the same.
-      for start in stride(from: 0, to: pair.a.bytes, by: Frame.blockBytes) {
-        blocks.append((index, start..<min(pair.a.bytes, start + Frame.blockBytes)))
+      // Blocks of the first one's frames, whatever the number of workers, so that each is decoded once and the sums are
+      // the same. A unit is an element, a byte where elements are smaller.
+      let units = Frame.blockBytes / pair.a.unit
+      for start in stride(from: 0, to: pair.a.bytes / pair.a.unit, by: units) {
+        blocks.append((index, start..<min(pair.a.bytes / pair.a.unit, start + units)))
       }
     }
-    let total = blocks.reduce(0) { $0 + $1.range.count }
+    let total = blocks.reduce(0) { $0 + $1.range.count * comparison.pairs[$1.pair].a.unit }
     let found = Mutex((parts: [Differences?](repeating: nil, count: blocks.count), done: 0))
     let (tensors, pairs, spaces) = (opened, comparison.pairs, spaces)
     try pool.run(blocks.count) { ticket, _ in
       let (index, range) = blocks[ticket]
       let part = try spaces.withWorkspace { space in
-        let (left, right) = (space.buffer(50, count: range.count), space.buffer(51, count: range.count))
-        try tensors[index]!.a.read(at: range.lowerBound, into: left, space)
-        try tensors[index]!.b.read(at: range.lowerBound, into: right, space)
-        return Differences(
-          UnsafeRawBufferPointer(left), UnsafeRawBufferPointer(right), pairs[index].a.dtype, space)
+        let (a, b) = (pairs[index].a, pairs[index].b)
+        let left = space.buffer(50, count: range.count * a.unit)
+        let right = space.buffer(51, count: range.count * b.unit)
+        try tensors[index]!.a.read(at: range.lowerBound * a.unit, into: left, space)
+        try tensors[index]!.b.read(at: range.lowerBound * b.unit, into: right, space)
+        return Differences(UnsafeRawBufferPointer(left), a.dtype, UnsafeRawBufferPointer(right), b.dtype, space)
       }
       let done = found.withLock { found in
         found.parts[ticket] = part
-        found.done += range.count
+        found.done += range.count * pairs[index].a.unit
         return found.done
       }
       progress?(done, total)
@@ -124,6 +127,11 @@ extension Repository {
   }
 }
 
+extension Manifest.TensorEntry {
+  /// Bytes of an element, at least 1.
+  fileprivate var unit: Int { max(1, dtype.bits / 8) }
+}
+
 /// Two models' tensors, paired by name.
 private struct Comparison {
   struct Pair {
@@ -131,11 +139,12 @@ private struct Comparison {
     let b: Manifest.TensorEntry
     var differences: Differences
 
-    var isEqual: Bool { a.digest == b.digest }
+    var isEqual: Bool { a.dtype == b.dtype && a.digest == b.digest }
 
     var line: DiffReport.TensorLine {
       DiffReport.TensorLine(
-        name: a.name, dtype: a.dtype.rawValue, shape: a.shape.dimensions, place: TensorPlace(a.name),
+        name: a.name, dtype: a.dtype == b.dtype ? a.dtype.rawValue : "\(a.dtype.rawValue) → \(b.dtype.rawValue)",
+        shape: a.shape.dimensions, place: TensorPlace(a.name),
         changed: differences.changed, elements: differences.elements, isEqual: isEqual,
         relativeL2: differences.relativeL2, cosine: differences.cosine, maximum: differences.largest)
     }
@@ -153,10 +162,11 @@ private struct Comparison {
     onlyB = b.tensors.map(\.name).filter { !names.contains($0) }.sorted()
     for tensor in a.tensors.sorted(by: Self.precedes) {
       guard let other = theirs[tensor.name] else { continue }
-      if tensor.dtype == other.dtype, tensor.shape == other.shape {
-        let units = tensor.bytes / max(1, tensor.dtype.bits / 8)
-        let equal = tensor.digest == other.digest ? Differences(equal: units) : Differences()
-        pairs.append(Pair(a: tensor, b: other, differences: equal))
+      let areNumbers = tensor.dtype.isMergeable && other.dtype.isMergeable
+      if tensor.shape == other.shape, tensor.dtype == other.dtype || areNumbers {
+        var pair = Pair(a: tensor, b: other, differences: Differences())
+        if pair.isEqual { pair.differences = Differences(equal: tensor.bytes / tensor.unit) }
+        pairs.append(pair)
       } else {
         reshaped.append(
           .init(
