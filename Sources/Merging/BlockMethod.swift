@@ -77,7 +77,7 @@ struct TensorPasses<Wide: WideElement> {
     shape = planned.shape
     count = planned.unitCount
     rowLength = max(1, planned.rowLength)
-    models = planned.inputs.count - (planned.method.base == nil ? 0 : 1)
+    models = planned.modelCount
     blockElements = wholeRows ? max(1, Self.blockElements / rowLength) * rowLength : Self.blockElements
   }
 

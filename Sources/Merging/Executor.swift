@@ -98,7 +98,7 @@ package struct Executor: Sendable {
     let rows = method.needsRows ? length : 1
     let whole = range.lowerBound / rows * rows..<(range.upperBound + rows - 1) / rows * rows
     let stored: [WideBlock<Wide>.Stored] = try reader(planned, whole, scratch).readAll()
-    let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
+    let draws = planned.method.draws(tensor: planned.name, models: planned.modelCount)
     // What is read at once goes through in portions that fit the caches with all their wide numbers.
     let portion = max(1, Self.portionElements / rows) * rows
     for start in stride(from: whole.lowerBound, to: whole.upperBound, by: portion) {
@@ -126,7 +126,7 @@ package struct Executor: Sendable {
   ) throws -> T {
     let planned = plan.tensors[index]
     let stored: [WideBlock<Wide>.Stored] = try reader(planned, elements, scratch).readAll()
-    let draws = planned.method.draws(tensor: planned.name, models: stored.count - (planned.method.base == nil ? 0 : 1))
+    let draws = planned.method.draws(tensor: planned.name, models: planned.modelCount)
     return try body(WideBlock(elements, of: planned, stored, draws: draws, scratch: scratch))
   }
 }

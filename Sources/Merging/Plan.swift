@@ -100,6 +100,9 @@ package struct PlannedTensor: Sendable, Equatable {
     return dtype.bits < 8 ? count * dtype.bits / 8 : count
   }
 
+  /// The number of inputs that are not the base.
+  var modelCount: Int { inputs.count - (method.base == nil ? 0 : 1) }
+
   /// The length of vectors along the last axis; 1 for a scalar.
   var rowLength: Int { shape.dimensions.last ?? 1 }
 

@@ -58,7 +58,7 @@ extension Repository {
     } file: {
       ingest.fileDigest($0)
     }
-    let (document, model) = (manifest.document, manifest.document.digest)
+    let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
     let isNew = try extraction != nil || !isKnown || linkedBase(of: model) != link.base
     var derivation = Derivation(
@@ -70,19 +70,8 @@ extension Repository {
         } ?? []))
     derivation.method = link.adapter.summary
     derivation.extraction = extraction?.record
-    let event = try nameEvent(name, for: model, like: derivation)
-    var added = ingest.sealed.reduce(0) { $0 + $1.size }
-    try lineage.publish { publication in
-      try record(ingest.sealed, in: publication)
-      added += isKnown ? 0 : document.bytes.count
-      try documents.put(document)
-      try publication.insertModel(
-        ModelRow(
-          id: model, weightsID: manifest.weightsID, state: .stored, tensors: manifest.tensors.count,
-          bytes: manifest.bytes, sequence: derivation.sequence))
-      if isNew { added += try record(derivation, in: publication) }
-      if let event { added += try record(event, in: publication, replacing: false) }
-    }
+    let added = try publishStored(
+      manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew)
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try label(link.base), baseID: link.base.hex, baseChoice: link.isFound ? "named" : "declared",

@@ -92,8 +92,7 @@ extension Repository {
     _ manifest: Manifest, source: ImportSource, ingest: Ingest, choice: BaseChoice, sketch: Sketch, name: String?,
     madeBy: String
   ) throws -> ImportReport {
-    let document = manifest.document
-    let model = document.digest
+    let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
     // A model is no parent of itself: importing the declared base again says nothing new.
     var parents: [Derivation.Parent] = []
@@ -107,7 +106,27 @@ extension Repository {
       kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
       tool: Self.tool, parents: parents)
     derivation.sketch = sketch
-    let event = try nameEvent(name, for: model, like: derivation)
+    let added = try publishStored(
+      manifest, ingest, by: derivation, name: name, sketch: sketch, isKnown: isKnown, isNew: isNew)
+    return ImportReport(
+      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
+      base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
+      baseNote: choice.note, tensors: manifest.tensors.count, tensorsKnown: ingest.knownItems,
+      tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+  }
+
+  /// Records a model whose bytes are in sealed packs, and how it was made; durable when it returns.
+  ///
+  /// - Parameters:
+  ///   - isKnown: the model was stored before.
+  ///   - isNew: the derivation says something that was not on record.
+  /// - Returns: the bytes added to the store.
+  func publishStored(
+    _ manifest: Manifest, _ ingest: Ingest, by derivation: Derivation, name: String?, sketch: Sketch?, isKnown: Bool,
+    isNew: Bool
+  ) throws -> Int {
+    let document = manifest.document
+    let event = try nameEvent(name, for: document.digest, like: derivation)
     var added = ingest.sealed.reduce(0) { $0 + $1.size }
     try lineage.publish { publication in
       try record(ingest.sealed, in: publication)
@@ -115,16 +134,12 @@ extension Repository {
       try documents.put(document)
       try publication.insertModel(
         ModelRow(
-          id: model, weightsID: manifest.weightsID, state: .stored, tensors: manifest.tensors.count,
-          bytes: manifest.bytes, sequence: derivation.sequence), sketch: Array(sketch.text.utf8))
+          id: document.digest, weightsID: manifest.weightsID, state: .stored, tensors: manifest.tensors.count,
+          bytes: manifest.bytes, sequence: derivation.sequence), sketch: sketch.map { Array($0.text.utf8) })
       if isNew { added += try record(derivation, in: publication) }
       if let event { added += try record(event, in: publication, replacing: false) }
     }
-    return ImportReport(
-      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
-      base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
-      baseNote: choice.note, tensors: manifest.tensors.count, tensorsKnown: ingest.knownItems,
-      tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+    return added
   }
 
   private func isRecorded(_ parent: Derivation.Parent, of model: Digest) throws -> Bool {
