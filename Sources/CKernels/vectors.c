@@ -60,8 +60,25 @@ static inline double fold(double *lanes) {
       memcpy(values + i, &bits, sizeof bits);                                                                        \
     }                                                                                                                \
   }                                                                                                                  \
-  CLONES void merge_keep_words_##SUFFIX(WIDE *restrict values, const uint32_t *words, uint32_t limit, size_t n) {    \
-    for (size_t i = 0; i < n; i++) values[i] = words[i] < limit ? values[i] : 0;                                     \
+  CLONES void merge_keep_halves_##SUFFIX(WIDE *restrict values, const uint16_t *halves, uint16_t limit, size_t n) {  \
+    for (size_t i = 0; i < n; i++) values[i] = halves[i] < limit ? values[i] : 0;                                    \
+  }                                                                                                                  \
+  CLONES void merge_magnitudes_halves_##SUFFIX(const WIDE *values, const uint16_t *halves, uint16_t limit, size_t n, \
+                                               double *all, double *kept) {                                          \
+    double lanes[LANES] = {0}, some[LANES] = {0};                                                                    \
+    size_t start = 0;                                                                                                \
+    for (; start + LANES <= n; start += LANES)                                                                       \
+      for (size_t j = 0; j < LANES; j++) {                                                                           \
+        double size = __builtin_fabs((double)values[start + j]);                                                     \
+        lanes[j] += size;                                                                                            \
+        some[j] += halves[start + j] < limit ? size : 0;                                                             \
+      }                                                                                                              \
+    for (size_t i = start; i < n; i++) {                                                                             \
+      double size = __builtin_fabs((double)values[i]);                                                               \
+      lanes[i - start] += size;                                                                                      \
+      some[i - start] += halves[i] < limit ? size : 0;                                                               \
+    }                                                                                                                \
+    *all = fold(lanes), *kept = fold(some);                                                                          \
   }                                                                                                                  \
   typedef WIDE wide_##SUFFIX __attribute__((ext_vector_type(LANES)));                                               \
   typedef SIGNED mask_##SUFFIX __attribute__((ext_vector_type(LANES)));                                             \
@@ -92,6 +109,12 @@ static inline double fold(double *lanes) {
   }                                                                                                                  \
   SUM(merge_magnitudes_##SUFFIX, (const WIDE *values, size_t n), __builtin_fabs((double)values[i]))                  \
   SUM(merge_products_##SUFFIX, (const WIDE *a, const WIDE *b, size_t n), (double)a[i] * (double)b[i])
+
+CLONES int merge_any_half(const uint16_t *halves, uint16_t value, size_t n) {
+  uint16_t found = 0;
+  for (size_t i = 0; i < n; i++) found |= halves[i] == value;
+  return found;
+}
 
 VECTORS(f32, float, uint32_t, int32_t)
 VECTORS(f64, double, uint64_t, int64_t)

@@ -24,8 +24,8 @@ package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// Zeroes what has bits, without the sign, outside of `low...high`; everything where `low > high`.
   static func keep(_ values: UnsafeMutableBufferPointer<Self>, from low: Bits, through high: Bits)
 
-  /// Zeroes what has a word that is not below the limit.
-  static func keep(_ values: UnsafeMutableBufferPointer<Self>, where words: UnsafePointer<UInt32>, below limit: UInt32)
+  /// Zeroes what has a half (sixteen random bits) that is not below the limit.
+  static func keep(_ values: UnsafeMutableBufferPointer<Self>, where halves: UnsafePointer<UInt16>, below limit: UInt16)
 
   /// Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, if asked
   /// for, by the sum of their weights. The changes of the model at `k` begin at `changes + k * stride`.
@@ -35,6 +35,11 @@ package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
 
   /// `Σ |values[i]|` in f64, over sixteen lanes that are added pairwise.
   static func magnitudes(_ values: UnsafePointer<Self>, _ count: Int) -> Double
+
+  /// The same of all, and of those that `keep` would keep.
+  static func magnitudes(
+    _ values: UnsafePointer<Self>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+  ) -> (all: Double, kept: Double)
 
   /// `Σ a[i] b[i]` in f64, over sixteen lanes that are added pairwise.
   static func products(_ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ count: Int) -> Double
@@ -68,9 +73,9 @@ extension Float: WideVectors {
   }
 
   package static func keep(
-    _ values: UnsafeMutableBufferPointer<Float>, where words: UnsafePointer<UInt32>, below limit: UInt32
+    _ values: UnsafeMutableBufferPointer<Float>, where halves: UnsafePointer<UInt16>, below limit: UInt16
   ) {
-    merge_keep_words_f32(values.baseAddress, words, limit, values.count)
+    merge_keep_halves_f32(values.baseAddress, halves, limit, values.count)
   }
 
   package static func elect(
@@ -82,6 +87,14 @@ extension Float: WideVectors {
 
   package static func magnitudes(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
     merge_magnitudes_f32(values, count)
+  }
+
+  package static func magnitudes(
+    _ values: UnsafePointer<Float>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+  ) -> (all: Double, kept: Double) {
+    var sums = (all: 0.0, kept: 0.0)
+    merge_magnitudes_halves_f32(values, halves, limit, count, &sums.all, &sums.kept)
+    return sums
   }
 
   package static func products(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
@@ -117,9 +130,9 @@ extension Double: WideVectors {
   }
 
   package static func keep(
-    _ values: UnsafeMutableBufferPointer<Double>, where words: UnsafePointer<UInt32>, below limit: UInt32
+    _ values: UnsafeMutableBufferPointer<Double>, where halves: UnsafePointer<UInt16>, below limit: UInt16
   ) {
-    merge_keep_words_f64(values.baseAddress, words, limit, values.count)
+    merge_keep_halves_f64(values.baseAddress, halves, limit, values.count)
   }
 
   package static func elect(
@@ -131,6 +144,14 @@ extension Double: WideVectors {
 
   package static func magnitudes(_ values: UnsafePointer<Double>, _ count: Int) -> Double {
     merge_magnitudes_f64(values, count)
+  }
+
+  package static func magnitudes(
+    _ values: UnsafePointer<Double>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+  ) -> (all: Double, kept: Double) {
+    var sums = (all: 0.0, kept: 0.0)
+    merge_magnitudes_halves_f64(values, halves, limit, count, &sums.all, &sums.kept)
+    return sums
   }
 
   package static func products(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {

@@ -59,7 +59,7 @@ struct PlainMethods<Wide: WideElement> {
       for index in rising.dropFirst(bottom).prefix(keep) { mask[index] = true }
     case .dareLinear, .dareTies:
       let draws = call.draws(tensor: name, models: others.count)[position]
-      for index in d.indices { mask[index] = Double(word(draws, index)) < (density * 4_294_967_296).rounded(.down) }
+      for index in d.indices { mask[index] = Double(halves(draws, index)) < (density * 4_294_967_296).rounded(.down) }
     default:
       let draws = call.draws(tensor: name, models: others.count)[position]
       let odds = odds(d, position)
@@ -84,6 +84,14 @@ struct PlainMethods<Wide: WideElement> {
       }
     }
     return odds
+  }
+
+  private func halves(_ draws: Philox, _ index: Int) -> UInt32 {
+    func half(_ third: UInt32) -> UInt32 {
+      let word = draws.words(SIMD4(UInt32(index / 8), 0, third, 0))[index % 8 / 2]
+      return index % 2 == 0 ? word & 0xFFFF : word >> 16
+    }
+    return half(0) << 16 | half(1)
   }
 
   private func word(_ draws: Philox, _ index: Int) -> UInt32 {

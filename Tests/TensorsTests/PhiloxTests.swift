@@ -14,6 +14,25 @@ import Testing
         == SIMD4(0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1))
   }
 
+  @Test("element i has half i % 8 of counter i / 8, and a further half where the third word is 1")
+  func halves() {
+    let philox = Philox(7, 9)
+    for first in [0, 1, 7, 8, 1 << 35, (1 << 35) - 3] {
+      for count in Array(0..<18) + [255, 256, 257] {
+        let found = philox.withHalves(count, from: first) { Array(UnsafeBufferPointer(start: $0, count: count)) }
+        func half(_ element: Int, _ third: UInt32) -> UInt16 {
+          let counter = element / 8
+          let four = philox.words(SIMD4(UInt32(counter & 0xFFFF_FFFF), UInt32(counter >> 32), third, 0))
+          let word = four[element % 8 / 2]
+          return UInt16(element % 2 == 0 ? word & 0xFFFF : word >> 16)
+        }
+        let elements = first..<first + count
+        #expect(found == elements.map { half($0, 0) }, "\(count) from \(first)")
+        #expect(elements.map { philox.furtherHalf(of: $0) } == elements.map { half($0, 1) }, "\(count) from \(first)")
+      }
+    }
+  }
+
   @Test("element i has lane i % 4 of counter i / 4, wherever a range begins and ends, beyond 32 bits too")
   func ranges() {
     let philox = Philox(7, 9)

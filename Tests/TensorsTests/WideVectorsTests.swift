@@ -41,9 +41,11 @@ struct WideVectorsTests {
       #expect(kept == x.map { (0.25...0.5).contains($0.magnitude) ? $0 : 0 }, "seed \(seed)")
       #expect(filled(x) { Wide.keep($0, from: 1, through: 0) }.allSatisfy { $0 == 0 })
 
-      let words = (0..<count).map { _ in UInt32.random(in: 0 ... .max, using: &numbers.random) }
-      let drawn = filled(x) { Wide.keep($0, where: words, below: 1 << 31) }
-      #expect(drawn == zip(x, words).map { $1 < 1 << 31 ? $0 : 0 }, "seed \(seed)")
+      let halves = (0..<count).map { _ in UInt16.random(in: 0 ... .max, using: &numbers.random) }
+      let drawn = filled(x) { Wide.keep($0, where: halves, below: 1 << 15) }
+      #expect(drawn == zip(x, halves).map { $1 < 1 << 15 ? $0 : 0 }, "seed \(seed)")
+      let both = Wide.magnitudes(x, count, where: halves, below: 1 << 15)
+      #expect(both == (Wide.magnitudes(x, count), Wide.magnitudes(drawn, count)), "seed \(seed)")
 
       checkSums(x, b, seed)
       checkVotes(&numbers, count, seed)

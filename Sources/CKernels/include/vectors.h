@@ -18,9 +18,18 @@ void merge_weigh_f64(double *sum, double *values, double factor, double weight, 
 void merge_keep_f32(float *values, uint32_t low, uint32_t high, size_t n);
 void merge_keep_f64(double *values, uint64_t low, uint64_t high, size_t n);
 
-// Zeroes values whose word is not below the limit.
-void merge_keep_words_f32(float *values, const uint32_t *words, uint32_t limit, size_t n);
-void merge_keep_words_f64(double *values, const uint32_t *words, uint32_t limit, size_t n);
+// Zeroes values whose half (sixteen random bits) is not below the limit.
+void merge_keep_halves_f32(float *values, const uint16_t *halves, uint16_t limit, size_t n);
+void merge_keep_halves_f64(double *values, const uint16_t *halves, uint16_t limit, size_t n);
+
+// Sums of magnitudes as below: of all values, and of those that would be kept.
+void merge_magnitudes_halves_f32(const float *values, const uint16_t *halves, uint16_t limit, size_t n, double *all,
+                                 double *kept);
+void merge_magnitudes_halves_f64(const double *values, const uint16_t *halves, uint16_t limit, size_t n, double *all,
+                                 double *kept);
+
+// True where one of the halves has this value.
+int merge_any_half(const uint16_t *halves, uint16_t value, size_t n);
 
 // Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, where
 // normalize is set, by the sum of their weights, by 1 where that is 0. The changes of model k lie at changes +

@@ -9,6 +9,24 @@ protocol Pruning {
   func prune<Wide: WideElement>(
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements)
+
+  /// The sums of magnitudes of such elements before and after pruning, which may be done to them or not.
+  func magnitudes<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements
+  ) -> (all: Double, kept: Double)
+}
+
+extension Pruning {
+  @inline(__always)
+  func magnitudes<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements
+  ) -> (all: Double, kept: Double) {
+    let all = Wide.magnitudes(changes.baseAddress!, changes.count)
+    prune(changes, position, local, of: block, measurements)
+    return (all, Wide.magnitudes(changes.baseAddress!, changes.count))
+  }
 }
 
 /// What the methods over pruned task vectors share: prune, rescale, weigh, elect signs, normalize, times lambda, add
@@ -52,9 +70,9 @@ struct TaskVectors {
             let changes = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
             for (term, position) in pruned.enumerated() {
               block.changes(position, local, into: changes)
-              sums[2 * term] += Wide.magnitudes(changes.baseAddress!, changes.count)
-              pruning.prune(changes, position, local, of: block, measurements)
-              sums[2 * term + 1] += Wide.magnitudes(changes.baseAddress!, changes.count)
+              let found = pruning.magnitudes(changes, position, local, of: block, measurements)
+              sums[2 * term] += found.all
+              sums[2 * term + 1] += found.kept
             }
           }
         }
