@@ -80,6 +80,14 @@ static inline double fold(double *lanes) {
     }                                                                                                                \
     *all = fold(lanes), *kept = fold(some);                                                                          \
   }                                                                                                                  \
+  CLONES void merge_keep_bits_##SUFFIX(WIDE *restrict values, const uint8_t *bits, size_t first, size_t n) {         \
+    size_t i = 0;                                                                                                    \
+    for (; i < n && (first + i) % 8; i++) values[i] = bits[(first + i) / 8] >> (first + i) % 8 & 1 ? values[i] : 0;  \
+    bits += (first + i) / 8;                                                                                         \
+    for (; i + 8 <= n; i += 8, bits++)                                                                               \
+      for (int j = 0; j < 8; j++) values[i + j] = *bits & 1 << j ? values[i + j] : 0;                                \
+    for (int j = 0; i < n; i++, j++) values[i] = *bits & 1 << j ? values[i] : 0;                                     \
+  }                                                                                                                  \
   typedef WIDE wide_##SUFFIX __attribute__((ext_vector_type(LANES)));                                               \
   typedef SIGNED mask_##SUFFIX __attribute__((ext_vector_type(LANES)));                                             \
   static inline __attribute__((always_inline)) void elect_##SUFFIX(                                                  \

@@ -47,6 +47,12 @@ extension MethodCall {
     case .ram, .ramPlus: Ram(self)
     case .arceeFusion: ArceeFusion(self)
     case .passthrough: Passthrough(self)
+    case .somf: preconditionFailure("somf is planned as one of the methods that it is made of")
+    case .resta: Resta(self)
+    case .safeLora: SafeLora(self)
+    case .safeMerge: SafeMerge(self)
+    case .prePost: PrePost(self)
+    case .mergeAlign: MergeAlign(self)
     }
   }
 }

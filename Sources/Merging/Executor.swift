@@ -159,7 +159,13 @@ struct BlockReader {
 
   /// The same into memory of the right size.
   func read(_ position: Int, into target: UnsafeMutableRawBufferPointer) throws {
-    if let map = tensor.rows {
+    if tensor.inputs[position].realignment != nil {
+      if tensor.inputs[position].dtype == .f64 {
+        try readRealigned(position, as: Double.self, into: target)
+      } else {
+        try readRealigned(position, as: Float.self, into: target)
+      }
+    } else if let map = tensor.rows {
       if tensor.isWide {
         try readRows(position, map, as: Double.self, into: target)
       } else {

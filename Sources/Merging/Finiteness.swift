@@ -11,6 +11,7 @@ extension PlannedTensor {
   var isCopied: Bool {
     if method.name == .copy { return true }
     return method.name == .passthrough && method.perInput["scale"] == nil && inputs[0].change == nil && rows == nil
+      && inputs[0].realignment == nil
       && inputs[0].dtype == dtype
       && (workingDType ?? dtype) == dtype
   }
@@ -21,9 +22,14 @@ extension PlannedTensor {
 
 extension BlockReader {
   /// Refuses NaN and infinity in what was read of the input at `position`, unless the result will tell.
-  func checkInput(_ position: Int, _ stored: UnsafeRawBufferPointer, _ dtype: DType) throws {
-    guard refusesNonfinite, !tensor.method.name.showsNonfinite else { return }
-    if let found = dtype.firstNonfinite(in: stored) { throw refusal(of: found, position) }
+  ///
+  /// - Parameter start: the first element read; nil for that of the block.
+  func checkInput(
+    _ position: Int, _ stored: UnsafeRawBufferPointer, _ dtype: DType, from start: Int? = nil
+  ) throws {
+    // A mask or a subspace can hide what is not finite.
+    guard refusesNonfinite, !tensor.method.name.showsNonfinite || start != nil else { return }
+    if let found = dtype.firstNonfinite(in: stored) { throw refusal(of: found, position, from: start) }
   }
 
   /// Refuses NaN and infinity in the block made: one of an input, or what finite inputs have grown to.
@@ -38,10 +44,12 @@ extension BlockReader {
       tensor: tensor.name, element: elements.lowerBound + found.index, value: found.value.inErrors, dtype: tensor.dtype)
   }
 
-  private func refusal(of found: (index: Int, value: Double), _ position: Int) -> MergeError {
+  private func refusal(
+    of found: (index: Int, value: Double), _ position: Int, from start: Int? = nil
+  ) -> MergeError {
     .notFinite(
       tensor: tensor.inputs[position].tensor, model: plan.label(of: tensor.inputs[position]),
-      element: elements.lowerBound + found.index, value: found.value.inErrors, measuredBy: nil)
+      element: (start ?? elements.lowerBound) + found.index, value: found.value.inErrors, measuredBy: nil)
   }
 }
 

@@ -20,6 +20,12 @@ package enum MergeMethod: String, CaseIterable, Sendable {
   case ramPlus = "ramplus_tl"
   case arceeFusion = "arcee_fusion"
   case passthrough
+  case somf
+  case resta
+  case safeLora = "safe_lora"
+  case safeMerge = "safemerge"
+  case prePost = "pre_post"
+  case mergeAlign = "merge_align"
   case copy
 
   /// Those that recipes can name.
@@ -48,7 +54,10 @@ package enum MergeMethod: String, CaseIterable, Sendable {
   var needsBase: Bool { baseUse == .required }
 
   /// True where task vectors are pruned by random numbers.
-  var prunesAtRandom: Bool { [.dareLinear, .dareTies, .della, .dellaLinear].contains(self) }
+  var prunesAtRandom: Bool { [.dareLinear, .dareTies, .della, .dellaLinear, .somf, .resta].contains(self) }
+
+  /// True for the methods about safety, which mergekit does not have.
+  package var isOwn: Bool { [.somf, .resta, .safeLora, .safeMerge, .prePost, .mergeAlign].contains(self) }
 
   /// True where only task vectors of the elected sign are mixed.
   var electsSigns: Bool { [.ties, .dareTies, .della, .breadcrumbsTies].contains(self) }
@@ -56,10 +65,10 @@ package enum MergeMethod: String, CaseIterable, Sendable {
   /// How many inputs besides a base that stands apart.
   var inputCount: ClosedRange<Int> {
     switch self {
-    case .passthrough, .slerp, .nearswap, .arceeFusion: 1...1
-    case .nuslerp: 2...2
+    case .passthrough, .slerp, .nearswap, .arceeFusion, .safeLora, .prePost: 1...1
+    case .nuslerp, .resta, .safeMerge, .mergeAlign: 2...2
     case .modelStock: 2...Int.max
-    case .linear, .karcher, .copy, .multislerp: 1...Int.max
+    case .linear, .karcher, .copy, .multislerp, .somf: 1...Int.max
     default: 0...Int.max
     }
   }
@@ -113,6 +122,12 @@ package enum MergeMethod: String, CaseIterable, Sendable {
     case .ram: [.number("epsilon", .value(1e-5))]
     case .ramPlus: [.number("epsilon", .value(1e-5)), .number("r", .value(0.1)), .number("alpha", .value(0.2))]
     case .passthrough: [.perModel("scale", .absent)]
+    case .somf: [.perModel("weight", .absent), .perModel("density", .absent), .number("lambda", .absent)]
+    case .resta: [.number("gamma", .value(0.5)), .number("density", .value(1))]
+    case .safeLora: [.number("threshold", .absent), .number("count", .absent)]
+    case .safeMerge: [.number("threshold", .value(0.35)), .number("weight", .value(0.2))]
+    case .prePost: [.number("lambda", .value(0.5))]
+    case .mergeAlign: [.number("alpha", .value(0.5))]
     case .arceeFusion, .copy: []
     }
   }

@@ -2,6 +2,8 @@
 package final class MergeScratch {
   let sum = Buffer()
   let rows = Buffer()
+  /// Of realigned inputs: stored elements of the model and the anchor, wide ones of the anchor, and bits.
+  let realigned = (own: Buffer(), anchor: Buffer(), wide: Buffer(), bits: Buffer())
   private var stored: [Buffer] = []
   private var wide: [(buffer: Buffer, isFilled: Bool)] = []
 

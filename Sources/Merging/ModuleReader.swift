@@ -109,7 +109,7 @@ struct ModuleReader {
   private func source(
     _ node: Node, place: String, layered: Bool
   ) throws(MergeError) -> (source: Recipe.Source, line: Int?) {
-    let known = layered ? ["model", "layer_range", "parameters"] : ["model", "parameters"]
+    let known = (layered ? ["model", "layer_range", "parameters"] : ["model", "parameters"]) + ["stemma"]
     let fields = try YAML.entries(of: node, name: place, known: known)
     guard let model = fields["model"] else { throw .missingKey("model", place: place, line: node.mark?.line) }
     let reference = try RecipeReader.reference(model.value, "model")
@@ -118,7 +118,9 @@ struct ModuleReader {
     }
     let layers = try fields["layer_range"].map { entry throws(MergeError) in try range(entry.value) }
     let parameters = try ParameterReader(method: method, model: reference).read(fields["parameters"])
-    return (Recipe.Source(reference: reference, layers: layers, parameters: parameters), model.value.mark?.line)
+    var source = Recipe.Source(reference: reference, layers: layers, parameters: parameters)
+    source.realignment = try RealignmentReader.settings(ofModel: fields["stemma"])
+    return (source, model.value.mark?.line)
   }
 
   private func range(_ node: Node) throws(MergeError) -> Range<Int> {

@@ -35,6 +35,20 @@ extension MethodCall {
           throw .keepProbability(tensor: tensor, density: density, epsilon: epsilon)
         }
       }
+    case .resta:
+      if let density = settings["density"], !(0...1).contains(density) {
+        throw .parameterRange("density", value: density, tensor: tensor, expected: "a probability from 0 to 1")
+      }
+    case .safeLora:
+      guard let count = settings["count"] else { return }
+      if Int(exactly: count) ?? -1 < 0 {
+        throw .parameterRange("count", value: count, tensor: tensor, expected: "a whole number, 0 or more")
+      }
+      if settings["threshold"] != nil {
+        throw .misfit(
+          place: "method safe_lora", expected: "one of the parameters 'threshold' and 'count'", found: "both",
+          line: nil)
+      }
     default: break
     }
   }

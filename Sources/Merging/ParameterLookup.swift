@@ -33,7 +33,7 @@ struct ParameterLookup {
         settings[rule.name] = value
       } else if case .value(let value) = rule.fallback {
         settings[rule.name] = value
-      } else {
+      } else if rule.fallback == .required {
         throw .missingParameter(rule.name, model: nil, tensor: output.place.name)
       }
     }
@@ -41,7 +41,8 @@ struct ParameterLookup {
       if let seed = recipe.settings.seed { settings["seed"] = Double(seed) }
       if let rescales = recipe.settings.rescalesByPaper { settings["rescale_paper"] = rescales ? 1 : 0 }
     }
-    let call = MethodCall(method, base: base, perInput: perInput, settings: settings)
+    var call = MethodCall(method, base: base, perInput: perInput, settings: settings)
+    if method == .somf { call = try Somf.call(call, recipe.settings.variant, models: others.count) }
     try call.check(tensor: output.place.name, working: working)
     return call
   }

@@ -52,18 +52,36 @@ package struct PlannedInput: Sendable, Hashable {
   /// Its name in the model; another than the output's where layers are moved, and than the stored one where an adapter
   /// holds it.
   package let name: String
-  /// As it is read: as it is stored, or what an adapter's change is computed in.
+  /// As it is read: as it is stored, or what an adapter's change or a realignment is computed in.
   package let dtype: DType
   /// What an adapter makes of it.
   package let change: LowRank?
+  /// What a mask and a subspace then make of it.
+  package let realignment: Realignment?
 
   /// - Parameter name: nil where it is stored by that name.
-  package init(model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil) {
+  package init(
+    model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil,
+    realignment: Realignment? = nil
+  ) {
     self.model = model
     self.tensor = tensor
     self.name = name ?? tensor
     self.dtype = dtype
     self.change = change
+    self.realignment = realignment
+  }
+
+  /// The input before it is realigned.
+  package var plain: PlannedInput {
+    guard let realignment else { return self }
+    return PlannedInput(model: model, tensor: tensor, dtype: realignment.dtype, name: name, change: change)
+  }
+
+  /// The input behind a mask and a subspace.
+  func realigned(by realignment: Realignment) -> PlannedInput {
+    PlannedInput(
+      model: model, tensor: tensor, dtype: realignment.wideDType, name: name, change: change, realignment: realignment)
   }
 }
 

@@ -9,7 +9,9 @@ extension PlannedTensor {
     let rescales = method.settings["rescale"] == 1 && method.settings["rescale_paper"] != 1
     let rescaling = rescales && densities.contains { $0 < 1 } ? 1 : 0
     switch method.name {
-    case .copy, .linear, .taskArithmetic, .nearswap, .passthrough, .ram: return 1
+    case .copy, .linear, .taskArithmetic, .nearswap, .passthrough, .ram, .somf, .resta, .prePost, .mergeAlign:
+      return 1
+    case .safeLora, .safeMerge: return 2
     case .slerp, .karcher, .nuslerp, .ramPlus: return 2
     case .multislerp: return inputs.count - (method.base == nil ? 0 : 1) == 1 ? 1 : 2
     case .modelStock: return method.settings["filter_wise"] == 1 ? 1 : 2

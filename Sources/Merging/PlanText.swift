@@ -26,7 +26,15 @@ extension MethodCall {
 
 extension PlannedInput {
   /// The number of the input, with that of an adapter: `0+1`.
-  fileprivate var place: String { "\(model)" + (change.map { "+\($0.adapter)" } ?? "") }
+  fileprivate var unmasked: String { "\(model)" + (change.map { "+\($0.adapter)" } ?? "") }
+
+  /// The same with what is done to it: `2(mask 4/mean, out 5)`.
+  fileprivate var place: String {
+    guard let realignment else { return unmasked }
+    let mask = realignment.mask.map { "mask \($0.model)" + ($0.rescales ? "/mean" : "") }
+    let projection = realignment.projection.map { "\($0.isOnto ? "onto" : "out") \($0.model)" }
+    return "\(unmasked)(\([mask, projection].compactMap(\.self).joined(separator: " ")))"
+  }
 }
 
 extension Plan: CustomStringConvertible {
@@ -35,8 +43,8 @@ extension Plan: CustomStringConvertible {
     var lines = ["arithmetic \(arithmetic)", ""]
     for (index, input) in inputs.enumerated() { lines.append("input \(index)  \(input)") }
     var applied: Set<String> = []
-    for input in tensors.flatMap(\.inputs) where input.change != nil && applied.insert(input.place).inserted {
-      lines.append("input \(input.place)  \(label(of: input))")
+    for input in tensors.flatMap(\.inputs) where input.change != nil && applied.insert(input.unmasked).inserted {
+      lines.append("input \(input.unmasked)  \(label(of: input))")
     }
     lines.append("")
     var ways: [String: Int] = [:]

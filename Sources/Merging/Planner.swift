@@ -13,18 +13,22 @@ package struct Planner {
   /// The parts of all models, each once, and for each model the places of its parts there.
   private let parts: [String]
   private let partPlaces: [[Int]]
+  private let realigner: Realigner
 
   /// Plans a merge.
   ///
   /// `inputs` holds one entry for each of `recipe.modelReferences`, in any order. All sources of a slice must have the
   /// same tensors with the same shapes. Tensors of dtypes other than F16, BF16, F32 and F64 are copied and must be
   /// equal. Where the recipe has a tokenizer, `vocabulary` is what it comes to, and embeddings may differ in rows.
+  /// `masks` and `subspaces` hold one entry for each of `recipe.auxiliaryReferences`; a mask must have bits for all
+  /// tensors that it is to keep elements of.
   package static func plan(
-    recipe: Recipe, inputs: [ModelInput], arithmetic: String = Plan.exact1, seed: UInt32? = nil,
-    vocabulary: OutputVocabulary? = nil
+    recipe: Recipe, inputs: [ModelInput], masks: [MaskInput] = [], subspaces: [SubspaceInput] = [],
+    arithmetic: String = Plan.exact1, seed: UInt32? = nil, vocabulary: OutputVocabulary? = nil
   ) throws(MergeError) -> Plan {
     guard Plan.arithmetics.contains(arithmetic) else { throw .unknownArithmetic(arithmetic) }
-    let planner = try Planner(recipe, inputs, isStepwise: arithmetic == Plan.mergekit015)
+    let planner = try Planner(
+      recipe, inputs, masks: masks, subspaces: subspaces, isStepwise: arithmetic == Plan.mergekit015)
     try planner.checkCount()
     let names = planner.tables.map { Set($0.keys) }
     let outputs = try OutputTensors.all(
@@ -39,7 +43,9 @@ package struct Planner {
       tensors: tensors)
   }
 
-  private init(_ recipe: Recipe, _ inputs: [ModelInput], isStepwise: Bool) throws(MergeError) {
+  private init(
+    _ recipe: Recipe, _ inputs: [ModelInput], masks: [MaskInput], subspaces: [SubspaceInput], isStepwise: Bool
+  ) throws(MergeError) {
     var models: [ModelInput] = []
     var tables: [[String: TensorInput]] = []
     for reference in recipe.modelReferences {
@@ -61,6 +67,10 @@ package struct Planner {
         return parts.count - 1
       }
     }
+    // Masks and subspaces come behind all models.
+    let first = parts.count
+    parts += recipe.auxiliaryReferences
+    realigner = try Realigner(recipe, masks: masks, subspaces: subspaces, first: first, isStepwise: isStepwise)
     self.parts = parts
     self.models = models
     self.tables = tables
@@ -125,10 +135,12 @@ package struct Planner {
     for candidate in stored.map(\.dtype) + [dtype] where shape.byteCount(of: candidate) == nil {
       throw .shapeTooLarge(tensor: place.name, shape: shape, dtype: candidate)
     }
+    let (method, read) = try realigner.realigned(
+      ParameterLookup(recipe: recipe, output: output, working: isStepwise ? working : nil).call(),
+      zip(indices, stored).map(planned), of: output, shape: shape, movesRows: rows != nil)
     return PlannedTensor(
-      name: place.name, dtype: dtype, shape: shape,
-      method: try ParameterLookup(recipe: recipe, output: output, working: isStepwise ? working : nil).call(),
-      inputs: zip(indices, stored).map(planned), workingDType: isStepwise ? working : nil, rows: rows)
+      name: place.name, dtype: dtype, shape: shape, method: method, inputs: read,
+      workingDType: isStepwise ? working : nil, rows: rows)
   }
 
   /// Where all digests are known they are compared here and one input is read; else all are read and compared.

@@ -9,6 +9,8 @@ package struct Recipe: Sendable, Equatable {
     /// The layers taken; nil for the whole model.
     package let layers: Range<Int>?
     package let parameters: [String: ParameterValue]
+    /// What is done to its tensors before they are merged, as far as it is its own.
+    package var realignment = RealignmentSettings()
   }
 
   /// Consecutive layers of the fused model; `models` is one slice of whole models.
@@ -36,6 +38,12 @@ package struct Recipe: Sendable, Equatable {
     package var rescalesByPaper: Bool?
     /// True where NaN and infinity in the inputs go through and are not refused.
     package var allowsNonfinite = false
+    /// What is done to the tensors of all models but the base.
+    package var realignment = RealignmentSettings()
+    /// The subspace of the methods that choose what to project.
+    package var subspace: String?
+    /// How `somf` merges.
+    package var variant: Somf.Variant?
   }
 
   /// The YAML text, as given.

@@ -62,7 +62,18 @@ struct RecipeReader {
   func settings() throws(MergeError) -> Recipe.Settings {
     var settings = Recipe.Settings()
     guard let entry = top["stemma"] else { return settings }
-    let fields = try YAML.entries(of: entry.value, name: "stemma", known: ["allow_nonfinite", "rescale", "seed"])
+    let fields = try YAML.entries(
+      of: entry.value, name: "stemma",
+      known: ["allow_nonfinite", "rescale", "seed", "subspace", "variant"] + RealignmentReader.keys)
+    settings.realignment = try RealignmentReader.settings(fields)
+    if let entry = fields["subspace"] { settings.subspace = try RealignmentReader.reference(entry.value, "subspace") }
+    if let entry = fields["variant"] {
+      guard let variant = Somf.Variant(rawValue: try YAML.text(entry.value, "variant")) else {
+        let known = Somf.Variant.allCases.map(\.rawValue).joined(separator: ", ")
+        throw YAML.wrongType("variant", "one of \(known)", entry.value)
+      }
+      settings.variant = variant
+    }
     if let allow = fields["allow_nonfinite"]?.value {
       settings.allowsNonfinite = try YAML.flag(allow, "allow_nonfinite")
     }

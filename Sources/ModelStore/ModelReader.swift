@@ -29,8 +29,12 @@ final class FusedModel: Sendable {
     self.executor = executor
     kept = KeptPieces(count: 2 * pool.width)
     let shelf = Shelf { MergeScratch() }
-    self.measurements =
-      try measurements ?? plan.tensors.indices.map { try executor.measure(tensor: $0, pool: pool, shelf: shelf) }
+    if let measurements {
+      self.measurements = measurements
+    } else {
+      let measured = try plan.tensors.indices.map { try executor.measure(tensor: $0, pool: pool, shelf: shelf) }
+      self.measurements = plan.settled(measured)
+    }
     indices = Dictionary(plan.tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 

@@ -2,14 +2,15 @@ import JSON
 import Merging
 import Tensors
 
-// How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied and for
-// one that an adapter holds.
+// How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied, for one
+// that an adapter holds, and for one behind a mask or a subspace.
 extension PlanRecord {
   /// The part of an input that its way does not hold.
   static func place(_ input: PlannedInput) -> JSONValue {
-    if input.change == nil, input.name == input.tensor { return .string(input.tensor) }
+    if input.change == nil, input.name == input.tensor, input.realignment == nil { return .string(input.tensor) }
     var members: [JSONValue.Member] = [.init("weight", .string(input.tensor))]
     if input.name != input.tensor { members.append(.init("name", .string(input.name))) }
+    if let realignment = input.realignment { members.append(.init("realigned", json(realignment))) }
     guard let change = input.change else { return .object(members) }
     members += [
       .init("dtype", .string(change.weightDType.rawValue)),
@@ -27,6 +28,16 @@ extension PlanRecord {
   static func input(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
     guard let weight = place.text ?? place["weight"]?.text else { return nil }
     let name = place["name"]?.text
+    if let record = place["realigned"] {
+      guard let realignment = realignment(record), realignment.wideDType == dtype, var members = place.members,
+        let at = members.firstIndex(where: { $0.key == "realigned" })
+      else { return nil }
+      members.remove(at: at)
+      return input(.object(members), model: model, adapter: adapter, dtype: realignment.dtype).map {
+        PlannedInput(
+          model: $0.model, tensor: $0.tensor, dtype: dtype, name: $0.name, change: $0.change, realignment: realignment)
+      }
+    }
     guard let adapter else { return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name) }
     guard let stored = place["dtype"]?.text.flatMap(DType.init(rawValue:)),
       let rank = place["rank"]?.int, rank > 0, let scale = place["scale"]?.double,
@@ -40,6 +51,52 @@ extension PlanRecord {
       (place["magnitude"] == nil) == (change.magnitude == nil)
     else { return nil }
     return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name, change: change)
+  }
+
+  private static func json(_ realignment: Realignment) -> JSONValue {
+    let anchor = realignment.anchor
+    var members: [JSONValue.Member] = [
+      .init("dtype", .string(realignment.dtype.rawValue)),
+      .init("anchor", .array([.integer(anchor.model), .string(anchor.tensor), .string(anchor.dtype.rawValue)])),
+    ]
+    if let mask = realignment.mask {
+      members.append(
+        .init(
+          "mask", .array([.integer(mask.model), .string(mask.tensor), .integer(mask.ones), .bool(mask.rescales)])))
+    }
+    if let projection = realignment.projection {
+      members.append(
+        .init(
+          "project",
+          .array([
+            .integer(projection.model), .string(projection.tensor), .integer(projection.rank),
+            .string(projection.isOnto ? "onto" : "out"),
+          ])))
+    }
+    return .object(members)
+  }
+
+  private static func realignment(_ record: JSONValue) -> Realignment? {
+    guard let dtype = record["dtype"]?.text.flatMap(DType.init(rawValue:)), dtype.isMergeable,
+      let anchor = record["anchor"]?.elements, anchor.count == 3, let model = anchor[0].int,
+      let tensor = anchor[1].text, let stored = anchor[2].text.flatMap(DType.init(rawValue:)), stored.isMergeable
+    else { return nil }
+    var mask: Realignment.Mask?
+    if let fields = record["mask"]?.elements {
+      guard fields.count == 4, let model = fields[0].int, let tensor = fields[1].text, let ones = fields[2].int,
+        let rescales = fields[3].truth
+      else { return nil }
+      mask = .init(model: model, tensor: tensor, ones: ones, rescales: rescales)
+    }
+    var projection: Realignment.Projection?
+    if let fields = record["project"]?.elements {
+      guard fields.count == 4, let model = fields[0].int, let tensor = fields[1].text, let rank = fields[2].int,
+        rank >= 0, let side = fields[3].text, ["onto", "out"].contains(side)
+      else { return nil }
+      projection = .init(model: model, tensor: tensor, rank: rank, isOnto: side == "onto")
+    }
+    return Realignment(
+      dtype: dtype, anchor: .init(model: model, tensor: tensor, dtype: stored), mask: mask, projection: projection)
   }
 
   private static func factor(_ factor: LowRank.Factor) -> JSONValue {

@@ -33,7 +33,9 @@ enum PlanRecord {
         ways.append(json(way))
       }
       let number = JSONValue.integer(numbers[way]!)
-      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil }) { return number }
+      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil && $0.realignment == nil }) {
+        return number
+      }
       return .array([number] + tensor.inputs.map(place))
     }
     var members: [JSONValue.Member] = [
@@ -86,7 +88,9 @@ enum PlanRecord {
       let read = way.models.indices.compactMap {
         input(places[$0], model: way.models[$0], adapter: way.adapters[$0], dtype: way.dtypes[$0])
       }
-      guard read.count == places.count else { return nil }
+      guard read.count == places.count,
+        read.allSatisfy({ $0.realignment?.models.allSatisfy(inputs.indices.contains) ?? true })
+      else { return nil }
       planned.append(
         PlannedTensor(
           name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, method: way.method, inputs: read,

@@ -73,10 +73,10 @@ extension Plan {
     }
   }
 
-  /// The plan with these tensors only. In mergekit's arithmetic all stay, for its one stream of random numbers; there
-  /// is nothing to measure there, so what nobody reads costs nothing.
+  /// The plan with these tensors only; all where some are chosen among all. In mergekit's arithmetic all stay, for its
+  /// one stream of random numbers; there is nothing to measure there, so what nobody reads costs nothing.
   fileprivate func making(_ names: Set<String>) -> Plan {
-    guard arithmetic != Plan.mergekit015 else { return self }
+    guard arithmetic != Plan.mergekit015, !choosesAmongTensors else { return self }
     return Plan(arithmetic: arithmetic, seed: seed, inputs: inputs, tensors: tensors.filter { names.contains($0.name) })
   }
 }

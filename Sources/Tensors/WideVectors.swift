@@ -27,6 +27,10 @@ package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// Zeroes what has a half (sixteen random bits) that is not below the limit.
   static func keep(_ values: UnsafeMutableBufferPointer<Self>, where halves: UnsafePointer<UInt16>, below limit: UInt16)
 
+  /// Zeroes what has bit 0. The first element's bit is bit `first % 8`, the least significant first, of byte
+  /// `first / 8`.
+  static func keep(_ values: UnsafeMutableBufferPointer<Self>, where bits: UnsafeRawPointer, from first: Int)
+
   /// Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, if asked
   /// for, by the sum of their weights. The changes of the model at `k` begin at `changes + k * stride`.
   static func elect(
@@ -76,6 +80,12 @@ extension Float: WideVectors {
     _ values: UnsafeMutableBufferPointer<Float>, where halves: UnsafePointer<UInt16>, below limit: UInt16
   ) {
     merge_keep_halves_f32(values.baseAddress, halves, limit, values.count)
+  }
+
+  package static func keep(
+    _ values: UnsafeMutableBufferPointer<Float>, where bits: UnsafeRawPointer, from first: Int
+  ) {
+    merge_keep_bits_f32(values.baseAddress, bits.assumingMemoryBound(to: UInt8.self), first, values.count)
   }
 
   package static func elect(
@@ -133,6 +143,12 @@ extension Double: WideVectors {
     _ values: UnsafeMutableBufferPointer<Double>, where halves: UnsafePointer<UInt16>, below limit: UInt16
   ) {
     merge_keep_halves_f64(values.baseAddress, halves, limit, values.count)
+  }
+
+  package static func keep(
+    _ values: UnsafeMutableBufferPointer<Double>, where bits: UnsafeRawPointer, from first: Int
+  ) {
+    merge_keep_bits_f64(values.baseAddress, bits.assumingMemoryBound(to: UInt8.self), first, values.count)
   }
 
   package static func elect(

@@ -119,7 +119,7 @@ struct AdapterInputTests {
   @Test(
     "every method makes of an adapted weight what it makes of the same numbers stored", arguments: MergeMethod.allCases)
   func methods(method: MergeMethod) throws {
-    guard method != .copy else { return }
+    guard method != .copy, !method.isOwn else { return }
     let trial = AdapterTrial(24, 40, rank: 4, decomposed: method == .ties, seed: 21)
     let parameters =
       switch method {

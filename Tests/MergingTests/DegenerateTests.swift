@@ -23,7 +23,8 @@ private func call(_ name: MergeMethod, _ models: Int, density: Double = 0.5, _ c
 
 /// Methods that are blocks' affair, each with a number of models besides the base that it takes.
 private let methods: [(name: MergeMethod, models: Int)] = MergeMethod.allCases.compactMap { name in
-  if [.copy, .linear, .taskArithmetic].contains(name) { return nil }
+  // Those that are others, or choose between a model and its projection, have tests of their own.
+  if [.copy, .linear, .taskArithmetic, .somf, .safeLora, .safeMerge].contains(name) { return nil }
   return (name, name.inputCount.contains(2) ? 2 : 1)
 }
 

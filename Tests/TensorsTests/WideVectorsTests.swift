@@ -47,6 +47,13 @@ struct WideVectorsTests {
       let both = Wide.magnitudes(x, count, where: halves, below: 1 << 15)
       #expect(both == (Wide.magnitudes(x, count), Wide.magnitudes(drawn, count)), "seed \(seed)")
 
+      for first in [0, 3, 13] {
+        let bits = (0..<first / 8 + count / 8 + 2).map { _ in UInt8.random(in: 0 ... .max, using: &numbers.random) }
+        let masked = filled(x) { Wide.keep($0, where: bits, from: first) }
+        let expected = x.indices.map { bits[(first + $0) / 8] >> UInt8((first + $0) % 8) & 1 == 1 ? x[$0] : 0 }
+        #expect(masked == expected, "seed \(seed)")
+      }
+
       checkSums(x, b, seed)
       checkVotes(&numbers, count, seed)
     }

@@ -31,6 +31,10 @@ void merge_magnitudes_halves_f64(const double *values, const uint16_t *halves, u
 // True where one of the halves has this value.
 int merge_any_half(const uint16_t *halves, uint16_t value, size_t n);
 
+// Zeroes values whose bit is 0: the first value's is bit `first` % 8, the least significant first, of byte `first` / 8.
+void merge_keep_bits_f32(float *values, const uint8_t *bits, size_t first, size_t n);
+void merge_keep_bits_f64(double *values, const uint8_t *bits, size_t first, size_t n);
+
 // Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, where
 // normalize is set, by the sum of their weights, by 1 where that is 0. The changes of model k lie at changes +
 // k * stride.

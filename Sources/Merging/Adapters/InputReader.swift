@@ -7,6 +7,8 @@ internal import Tensors
 struct InputReader: Sendable {
   let source: any TensorSource
   private let shelf = FactorShelf()
+  /// Of `Uᵀ D`; apart, because making one may need factors.
+  let projections = FactorShelf()
 
   init(_ source: any TensorSource) { self.source = source }
 

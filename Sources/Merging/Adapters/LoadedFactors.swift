@@ -2,7 +2,7 @@ internal import Synchronization
 internal import Tensors
 
 /// The factors of one change, widened and laid out so that rows of the weight are `left[row] · right`.
-struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: Sendable {
+struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: KeptFactors {
   /// One row of `rank` numbers for each row of the stored weight.
   let left: [Wide]
   /// `rank` rows, of as many numbers as a row of the stored weight has.
@@ -57,6 +57,12 @@ struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: Sendable {
   }
 }
 
+/// What is computed from whole tensors and kept for their blocks.
+protocol KeptFactors: Sendable {
+  /// Of memory.
+  var bytes: Int { get }
+}
+
 /// The factors used last, so that asking for a tensor block by block reads them once.
 final class FactorShelf: Sendable {
   private struct Entry: Sendable {
@@ -72,12 +78,12 @@ final class FactorShelf: Sendable {
   private static let bytesMax = 64 << 20
 
   /// The factors of an input, made by `load` where they are not here. One thread loads while others wait.
-  func factors<Wide>(
-    of input: PlannedInput, _ shape: Shape, load: () throws -> LoadedFactors<Wide>
-  ) throws -> LoadedFactors<Wide> {
+  func factors<Factors: KeptFactors>(
+    of input: PlannedInput, _ shape: Shape, load: () throws -> Factors
+  ) throws -> Factors {
     try recent.withLock { recent in
       if let at = recent.lastIndex(where: { $0.input == input && $0.shape == shape }),
-        let found = recent[at].factors as? LoadedFactors<Wide>
+        let found = recent[at].factors as? Factors
       {
         recent.append(recent.remove(at: at))
         return found

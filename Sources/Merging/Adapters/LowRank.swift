@@ -78,6 +78,7 @@ package struct StoredRead: Sendable, Hashable {
 extension PlannedInput {
   /// Every stored tensor that is read for this input of a tensor of `shape`: the weight first.
   package func reads(of shape: Shape) -> [StoredRead] {
+    if let realignment { return plain.reads(of: shape) + realignment.reads(of: shape) }
     guard let change else { return [StoredRead(model: model, name: tensor, dtype: dtype, shape: shape)] }
     let (outputs, inputs) = change.extents(of: shape)
     func read(_ factor: LowRank.Factor?, _ dimensions: [Int]) -> [StoredRead] {
@@ -98,6 +99,9 @@ extension PlannedInput {
 
   /// Bytes of memory that the adapter's factors take, whole and widened, while the tensor is made.
   func factorMemory(of shape: Shape) -> Int {
-    reads(of: shape).dropFirst().reduce(0) { $0 + ($1.shape.elementCount ?? 0) * dtype.bits / 8 }
+    let factors = plain.reads(of: shape).dropFirst()
+    return factors.reduce(realignment?.memory(of: shape) ?? 0) {
+      $0 + ($1.shape.elementCount ?? 0) * dtype.bits / 8
+    }
   }
 }

@@ -1,0 +1,64 @@
+/// What a recipe says under `stemma` about masks and subspaces, of all models that are not the base or of one.
+package struct RealignmentSettings: Sendable, Equatable {
+  /// A setting of one model: its own, none, or that of the recipe.
+  package enum Choice<Value: Sendable & Equatable>: Sendable, Equatable {
+    case inherited
+    case none
+    case own(Value)
+
+    func resolved(_ shared: Value?) -> Value? {
+      switch self {
+      case .inherited: shared
+      case .none: nil
+      case .own(let value): value
+      }
+    }
+  }
+
+  /// `mask: NAME`, or `mask: {name: NAME, rescale: mean}`.
+  package struct Mask: Sendable, Equatable {
+    package let reference: String
+    /// True for `mean`, which is SOMF's and the default; false for `none`.
+    package let rescales: Bool
+  }
+
+  /// `project: {out: NAME}` or `project: {onto: NAME}`.
+  package struct Projection: Sendable, Equatable {
+    package let reference: String
+    package let isOnto: Bool
+  }
+
+  package var mask: Choice<Mask> = .inherited
+  package var projection: Choice<Projection> = .inherited
+
+  /// The masks and subspaces named.
+  var references: [String] {
+    var found: [String] = []
+    if case .own(let mask) = mask { found.append(mask.reference) }
+    if case .own(let projection) = projection { found.append(projection.reference) }
+    return found
+  }
+}
+
+extension Recipe {
+  /// The masks and subspaces that the recipe names, each once.
+  package var auxiliaryReferences: [String] {
+    var seen: Set<String> = []
+    let all =
+      sources.flatMap(\.realignment.references) + settings.realignment.references
+      + [settings.subspace]
+      .compactMap(\.self)
+    return all.filter { seen.insert($0).inserted }
+  }
+
+  /// What is done to a source's tensors before they are merged; nil for the base, and where nothing is.
+  func realignment(
+    of source: Source, base: String?
+  ) -> (mask: RealignmentSettings.Mask?, projection: RealignmentSettings.Projection?)? {
+    if source.reference == base { return nil }
+    func shared<Value>(_ choice: RealignmentSettings.Choice<Value>) -> Value? { choice.resolved(nil) }
+    let mask = source.realignment.mask.resolved(shared(settings.realignment.mask))
+    let projection = source.realignment.projection.resolved(shared(settings.realignment.projection))
+    return mask == nil && projection == nil ? nil : (mask, projection)
+  }
+}
