@@ -49,8 +49,11 @@ package struct PlannedInput: Sendable, Hashable {
   package let model: Int
   /// The name under which it is stored there.
   package let tensor: String
+  /// Where it is stored as several tensors of one size, whose bytes follow each other: their names, `tensor` first;
+  /// else none.
+  package let pieces: [String]
   /// Its name in the model; another than the output's where layers are moved, and than the stored one where an adapter
-  /// holds it.
+  /// holds it or the model spells it in its own way.
   package let name: String
   /// As it is read: as it is stored, or what an adapter's change is computed in.
   package let dtype: DType
@@ -58,9 +61,12 @@ package struct PlannedInput: Sendable, Hashable {
   package let change: LowRank?
 
   /// - Parameter name: nil where it is stored by that name.
-  package init(model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil) {
+  package init(
+    model: Int, tensor: String, dtype: DType, name: String? = nil, pieces: [String] = [], change: LowRank? = nil
+  ) {
     self.model = model
     self.tensor = tensor
+    self.pieces = pieces
     self.name = name ?? tensor
     self.dtype = dtype
     self.change = change

@@ -2,13 +2,14 @@ import JSON
 import Merging
 import Tensors
 
-// How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied and for
-// one that an adapter holds.
+// How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied, for one
+// that an adapter holds or that has another name in the model, and for one that lies in pieces.
 extension PlanRecord {
   /// The part of an input that its way does not hold.
   static func place(_ input: PlannedInput) -> JSONValue {
     if input.change == nil, input.name == input.tensor { return .string(input.tensor) }
     var members: [JSONValue.Member] = [.init("weight", .string(input.tensor))]
+    if !input.pieces.isEmpty { members.append(.init("pieces", .array(input.pieces.map(JSONValue.string)))) }
     if input.name != input.tensor { members.append(.init("name", .string(input.name))) }
     guard let change = input.change else { return .object(members) }
     members += [
@@ -27,7 +28,10 @@ extension PlanRecord {
   static func input(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
     guard let weight = place.text ?? place["weight"]?.text else { return nil }
     let name = place["name"]?.text
-    guard let adapter else { return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name) }
+    guard let adapter else {
+      let pieces = place["pieces"]?.elements?.compactMap(\.text) ?? []
+      return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name, pieces: pieces)
+    }
     guard let stored = place["dtype"]?.text.flatMap(DType.init(rawValue:)),
       let rank = place["rank"]?.int, rank > 0, let scale = place["scale"]?.double,
       let isTransposed = place["transposed"]?.truth,

@@ -33,7 +33,9 @@ enum PlanRecord {
         ways.append(json(way))
       }
       let number = JSONValue.integer(numbers[way]!)
-      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil }) { return number }
+      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.name == tensor.name && $0.change == nil }) {
+        return number
+      }
       return .array([number] + tensor.inputs.map(place))
     }
     var members: [JSONValue.Member] = [
