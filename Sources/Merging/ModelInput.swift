@@ -7,12 +7,17 @@ package struct ModelInput: Sendable, Equatable {
   /// The references of the models that its tensors are read from: itself, or a base and then an adapter.
   package let parts: [String]
   package let tensors: [TensorInput]
+  /// The class that its config.json names, such as `GPT2LMHeadModel`: mergekit's arithmetic asks for it.
+  package var architecture: String?
 
   /// - Parameter parts: nil for the model itself.
-  package init(reference: String, parts: [String]? = nil, tensors: [TensorInput]) {
+  package init(
+    reference: String, parts: [String]? = nil, tensors: [TensorInput], architecture: String? = nil
+  ) {
     self.reference = reference
     self.parts = parts ?? [reference]
     self.tensors = tensors
+    self.architecture = architecture
   }
 }
 
@@ -26,13 +31,15 @@ package struct TensorInput: Sendable, Equatable {
   /// Which of the model's parts holds it, and under which name.
   package let part: Int
   package let storedName: String
+  /// Where it is stored as several tensors of one size, whose bytes follow each other: their names; else none.
+  package let pieces: [String]
   /// What an adapter makes of it; `dtype` is that of the weight all the same.
   package let change: LowRank?
 
   /// - Parameter storedName: nil where it is `name`.
   package init(
     name: String, dtype: DType, shape: Shape, digestHex: String? = nil, part: Int = 0, storedName: String? = nil,
-    change: LowRank? = nil
+    pieces: [String] = [], change: LowRank? = nil
   ) {
     self.name = name
     self.dtype = dtype
@@ -40,6 +47,7 @@ package struct TensorInput: Sendable, Equatable {
     self.digestHex = digestHex
     self.part = part
     self.storedName = storedName ?? name
+    self.pieces = pieces
     self.change = change
   }
 }

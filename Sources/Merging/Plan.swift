@@ -49,8 +49,11 @@ package struct PlannedInput: Sendable, Hashable {
   package let model: Int
   /// The name under which it is stored there.
   package let tensor: String
+  /// Where it is stored as several tensors of one size, whose bytes follow each other: their names, `tensor` first;
+  /// else none.
+  package let pieces: [String]
   /// Its name in the model; another than the output's where layers are moved, and than the stored one where an adapter
-  /// holds it.
+  /// holds it or the model spells it in its own way.
   package let name: String
   /// As it is read: as it is stored, or what an adapter's change or a realignment is computed in.
   package let dtype: DType
@@ -61,11 +64,12 @@ package struct PlannedInput: Sendable, Hashable {
 
   /// - Parameter name: nil where it is stored by that name.
   package init(
-    model: Int, tensor: String, dtype: DType, name: String? = nil, change: LowRank? = nil,
+    model: Int, tensor: String, dtype: DType, name: String? = nil, pieces: [String] = [], change: LowRank? = nil,
     realignment: Realignment? = nil
   ) {
     self.model = model
     self.tensor = tensor
+    self.pieces = pieces
     self.name = name ?? tensor
     self.dtype = dtype
     self.change = change
@@ -75,13 +79,15 @@ package struct PlannedInput: Sendable, Hashable {
   /// The input before it is realigned.
   package var plain: PlannedInput {
     guard let realignment else { return self }
-    return PlannedInput(model: model, tensor: tensor, dtype: realignment.dtype, name: name, change: change)
+    return PlannedInput(
+      model: model, tensor: tensor, dtype: realignment.dtype, name: name, pieces: pieces, change: change)
   }
 
   /// The input behind a mask and a subspace.
-  func realigned(by realignment: Realignment) -> PlannedInput {
+  package func realigned(by realignment: Realignment) -> PlannedInput {
     PlannedInput(
-      model: model, tensor: tensor, dtype: realignment.wideDType, name: name, change: change, realignment: realignment)
+      model: model, tensor: tensor, dtype: realignment.wideDType, name: name, pieces: pieces, change: change,
+      realignment: realignment)
   }
 }
 

@@ -48,11 +48,15 @@ package struct Planner {
   ) throws(MergeError) {
     var models: [ModelInput] = []
     var tables: [[String: TensorInput]] = []
+    var given: [ModelInput] = []
     for reference in recipe.modelReferences {
       guard let model = inputs.first(where: { $0.reference == reference }) else { throw .missingInput(reference) }
+      given.append(model)
+    }
+    for model in TensorNames.together(given, base: recipe.base, isStepwise: isStepwise) {
       var table: [String: TensorInput] = [:]
       for tensor in model.tensors where table.updateValue(tensor, forKey: tensor.name) != nil {
-        throw .repeatedTensor(tensor.name, model: reference)
+        throw .repeatedTensor(tensor.name, model: model.reference)
       }
       models.append(model)
       tables.append(table)
@@ -167,7 +171,7 @@ package struct Planner {
     let places = partPlaces[model]
     return PlannedInput(
       model: places[tensor.part], tensor: tensor.storedName, dtype: tensor.change?.dtype ?? tensor.dtype,
-      name: tensor.name, change: tensor.change.map { $0.moved(to: places[$0.adapter]) })
+      name: tensor.name, pieces: tensor.pieces, change: tensor.change.map { $0.moved(to: places[$0.adapter]) })
   }
 
   /// The smallest of the mergeable dtypes that holds all of these exactly; F32 for BF16 with F16.

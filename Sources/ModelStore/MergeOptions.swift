@@ -19,9 +19,10 @@ public struct MergeOptions: Sendable {
 
 extension Planner {
   static func plan(
-    recipe: Recipe, inputs: [ModelInput], _ options: MergeOptions, vocabulary: OutputVocabulary?
-  ) throws(MergeError) -> Plan {
+    recipe: Recipe, _ models: [MergeSource], _ options: MergeOptions, vocabulary: OutputVocabulary?
+  ) throws -> Plan {
     try plan(
-      recipe: recipe, inputs: inputs, arithmetic: options.arithmetic, seed: options.seed, vocabulary: vocabulary)
+      recipe: recipe, inputs: models.map { try $0.describedInput }, arithmetic: options.arithmetic, seed: options.seed,
+      vocabulary: vocabulary)
   }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import JSON
 import Merging
 import Objects
 
@@ -27,6 +28,16 @@ struct ModelFiles {
 struct MergeSource {
   let input: ModelInput
   let files: ModelFiles
+
+  /// The input with the class that config.json names, where it is one.
+  var describedInput: ModelInput {
+    get throws {
+      var input = input
+      let classes = try files.read("config.json").flatMap { try? JSONValue.parse($0) }?["architectures"]?.elements
+      if let classes, classes.count == 1 { input.architecture = classes[0].text }
+      return input
+    }
+  }
 }
 
 extension Repository {

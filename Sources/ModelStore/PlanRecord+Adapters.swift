@@ -3,12 +3,14 @@ import Merging
 import Tensors
 
 // How a plan's record tells which tensor is read: its name, or an object for a weight with an adapter applied, for one
-// that an adapter holds, and for one behind a mask or a subspace.
+// that an adapter holds or that has another name in the model, for one that lies in pieces, and for one behind a mask
+// or a subspace.
 extension PlanRecord {
   /// The part of an input that its way does not hold.
   static func place(_ input: PlannedInput) -> JSONValue {
     if input.change == nil, input.name == input.tensor, input.realignment == nil { return .string(input.tensor) }
     var members: [JSONValue.Member] = [.init("weight", .string(input.tensor))]
+    if !input.pieces.isEmpty { members.append(.init("pieces", .array(input.pieces.map(JSONValue.string)))) }
     if input.name != input.tensor { members.append(.init("name", .string(input.name))) }
     if let realignment = input.realignment { members.append(.init("realigned", json(realignment))) }
     guard let change = input.change else { return .object(members) }
@@ -33,12 +35,13 @@ extension PlanRecord {
         let at = members.firstIndex(where: { $0.key == "realigned" })
       else { return nil }
       members.remove(at: at)
-      return input(.object(members), model: model, adapter: adapter, dtype: realignment.dtype).map {
-        PlannedInput(
-          model: $0.model, tensor: $0.tensor, dtype: dtype, name: $0.name, change: $0.change, realignment: realignment)
-      }
+      return input(.object(members), model: model, adapter: adapter, dtype: realignment.dtype)?
+        .realigned(by: realignment)
     }
-    guard let adapter else { return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name) }
+    guard let adapter else {
+      let pieces = place["pieces"]?.elements?.compactMap(\.text) ?? []
+      return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name, pieces: pieces)
+    }
     guard let stored = place["dtype"]?.text.flatMap(DType.init(rawValue:)),
       let rank = place["rank"]?.int, rank > 0, let scale = place["scale"]?.double,
       let isTransposed = place["transposed"]?.truth,

@@ -33,7 +33,10 @@ enum PlanRecord {
         ways.append(json(way))
       }
       let number = JSONValue.integer(numbers[way]!)
-      if tensor.inputs.allSatisfy({ $0.tensor == tensor.name && $0.change == nil && $0.realignment == nil }) {
+      let isPlain = tensor.inputs.allSatisfy {
+        $0.tensor == tensor.name && $0.name == tensor.name && $0.change == nil && $0.realignment == nil
+      }
+      if isPlain {
         return number
       }
       return .array([number] + tensor.inputs.map(place))

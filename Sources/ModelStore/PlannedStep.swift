@@ -12,7 +12,7 @@ struct PlannedStep {
     self.recipe = recipe
     self.models = models
     let vocabulary = try OutputVocabulary(recipe, models)
-    plan = try Planner.plan(recipe: recipe, inputs: models.map(\.input), options, vocabulary: vocabulary)
+    plan = try Planner.plan(recipe: recipe, models, options, vocabulary: vocabulary)
     if let template = recipe.chatTemplate { try ChatTemplate.check(template) }
     layout = try FusedLayout(
       plan: plan, recipe: recipe, models: models, vocabulary: vocabulary, writesCard: options.writesCard)

@@ -87,7 +87,7 @@ extension Repository {
     }
     let inputs = sources.map(\.input)
     let vocabulary = try OutputVocabulary(recipe, sources)
-    let plan = try Planner.plan(recipe: recipe, inputs: inputs, options, vocabulary: vocabulary)
+    let plan = try Planner.plan(recipe: recipe, sources, options, vocabulary: vocabulary)
     let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let donorIndex = plan.donor(of: recipe, inputs)
@@ -236,6 +236,7 @@ extension PlanReport {
       .init("model", .integer(input.model)), .init("tensor", .string(input.tensor)),
       .init("dtype", .string((input.change?.weightDType ?? input.dtype).rawValue)),
     ]
+    if !input.pieces.isEmpty { members.append(.init("pieces", .array(input.pieces.map(JSONValue.string)))) }
     if let change = input.change {
       members += [
         .init("adapter", .integer(change.adapter)), .init("rank", .integer(change.rank)),

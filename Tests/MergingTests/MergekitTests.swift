@@ -34,7 +34,7 @@ struct Golden: Sendable, CustomTestStringConvertible {
 }
 
 /// A Llama of two layers and three fine-tunes of it, by a rule that Python can follow too.
-private enum Family {
+enum Family {
   static let tensors: [(name: String, shape: [Int])] = {
     let (hidden, inner, vocabulary) = (32, 48, 64)
     var tensors = [
@@ -52,7 +52,9 @@ private enum Family {
   }()
 
   /// Model 0 is the base, 1 to 3 are the fine-tunes.
-  static func bytes(model: Int) -> [String: [UInt8]] {
+  static func bytes(
+    model: Int, of tensors: [(name: String, shape: [Int])] = Family.tensors
+  ) -> [String: [UInt8]] {
     var found: [String: [UInt8]] = [:]
     for (index, tensor) in tensors.enumerated() {
       var base = SplitMix(state: UInt64(index))

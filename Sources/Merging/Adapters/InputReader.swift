@@ -20,15 +20,33 @@ struct InputReader: Sendable {
   ) throws {
     guard let change = input.change else {
       let width = max(1, input.dtype.bits / 8)
-      return try source.read(
-        input: input.model, tensor: input.tensor, bytes: elements.lowerBound * width..<elements.upperBound * width,
-        into: target)
+      let bytes = elements.lowerBound * width..<elements.upperBound * width
+      guard !input.pieces.isEmpty else {
+        return try source.read(input: input.model, tensor: input.tensor, bytes: bytes, into: target)
+      }
+      return try readPieces(input, size: (shape.elementCount ?? 0) * width / input.pieces.count, bytes, into: target)
     }
     if elements.isEmpty { return }
     if input.dtype == .f64 {
       try apply(change, input, shape, elements, as: Double.self, into: target)
     } else {
       try apply(change, input, shape, elements, as: Float.self, into: target)
+    }
+  }
+
+  /// Bytes of an input that is stored in pieces of `size` bytes.
+  private func readPieces(
+    _ input: PlannedInput, size: Int, _ bytes: Range<Int>, into target: UnsafeMutableRawBufferPointer
+  ) throws {
+    var next = bytes.lowerBound
+    while next < bytes.upperBound {
+      let (piece, start) = next.quotientAndRemainder(dividingBy: size)
+      let count = min(size - start, bytes.upperBound - next)
+      let place = next - bytes.lowerBound
+      try source.read(
+        input: input.model, tensor: input.pieces[piece], bytes: start..<start + count,
+        into: UnsafeMutableRawBufferPointer(rebasing: target[place..<place + count]))
+      next += count
     }
   }
 

@@ -75,11 +75,23 @@ package struct StoredRead: Sendable, Hashable {
   package let shape: Shape
 }
 
+extension Shape {
+  /// Of a stack of matrices that lies in so many pieces, one's; of a tensor that lies in one, its own.
+  fileprivate func piece(of count: Int) -> Shape {
+    guard count > 0, dimensions.count == 3 else { return self }
+    return Shape([dimensions[0] * dimensions[1] / count, dimensions[2]])
+  }
+}
+
 extension PlannedInput {
   /// Every stored tensor that is read for this input of a tensor of `shape`: the weight first.
   package func reads(of shape: Shape) -> [StoredRead] {
     if let realignment { return plain.reads(of: shape) + realignment.reads(of: shape) }
-    guard let change else { return [StoredRead(model: model, name: tensor, dtype: dtype, shape: shape)] }
+    guard let change else {
+      let stored = pieces.isEmpty ? [tensor] : pieces
+      let shape = shape.piece(of: pieces.count)
+      return stored.map { StoredRead(model: model, name: $0, dtype: dtype, shape: shape) }
+    }
     let (outputs, inputs) = change.extents(of: shape)
     func read(_ factor: LowRank.Factor?, _ dimensions: [Int]) -> [StoredRead] {
       factor.map {

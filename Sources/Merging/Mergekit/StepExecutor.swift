@@ -40,7 +40,7 @@ final class StepExecutor: Sendable {
     // A head read from the embedding it is tied to is read apart.
     func read(_ input: PlannedInput, for tensor: Int) -> [String] {
       [
-        String(input.model), String(input.change?.adapter ?? -1), input.name,
+        String(input.model), String(input.change?.adapter ?? -1), input.readName,
         layers[tensor] == .max ? tensors[tensor].name : "",
       ]
     }
@@ -50,11 +50,14 @@ final class StepExecutor: Sendable {
         reads[read(input, for: tensor)] = reads.count
       }
     }
+    let unnamed = TaskOrder.turns(of: tensors)
     let keys = tensors.indices.map { tensor in
       let inputs = tensors[tensor].inputs
-      let last = inputs.map { Array($0.name.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
-      let ready = inputs.filter { last.elementsEqual($0.name.utf8) }.compactMap { reads[read($0, for: tensor)] }.max()
-      return (name: last, turn: (ready ?? 0, layers[tensor], tensor))
+      let last = inputs.map { Array($0.readName.utf8) }.max { $0.lexicographicallyPrecedes($1) } ?? []
+      let ready = inputs.filter { last.elementsEqual($0.readName.utf8) }.compactMap { reads[read($0, for: tensor)] }
+        .max()
+      let turn = last.isEmpty ? unnamed[tensors[tensor].name] ?? ready : ready
+      return (name: last, turn: (turn ?? 0, layers[tensor], tensor))
     }
     return tensors.indices.sorted { a, b in
       keys[a].name == keys[b].name
@@ -149,5 +152,15 @@ final class StepExecutor: Sendable {
     case .f16: StepRows<WorkingF16>.aligned(values, map, length: length)
     default: StepRows<WorkingF32>.aligned(values, map, length: length)
     }
+  }
+}
+
+extension PlannedInput {
+  /// The name by which mergekit finds it in the model's files: the model's own spelling of it, and none for what
+  /// transformers makes of other tensors or finds under another name.
+  fileprivate var readName: String {
+    if !pieces.isEmpty || (tensor.contains(".block_sparse_moe.") && name.contains(".mlp.")) { return "" }
+    let isNorm = TensorNames.swappingNorm(tensor) == name
+    return isNorm || name.hasSuffix("." + tensor) ? tensor : name
   }
 }

@@ -77,6 +77,10 @@ struct Realigner {
     let stored: String
     let model: String
     let shape: Shape
+
+    /// What masks and subspaces may call it: where a head is tied to the embedding, or the model has a spelling of its
+    /// own, there are several.
+    var names: [String] { [name, stored, input.tensor] }
   }
 
   /// `somf` without a mask would be a plain merge.
@@ -114,7 +118,7 @@ struct Realigner {
     guard let mask = masks[wanted.reference], let place = places[wanted.reference] else {
       throw .missingInput(wanted.reference)
     }
-    for name in [subject.name, subject.stored] {
+    for name in subject.names {
       guard let bits = mask.tensors[name] else { continue }
       guard bits.shape == subject.shape else {
         throw .shapeMismatch(
@@ -137,7 +141,7 @@ struct Realigner {
     _ reference: String, isOnto: Bool, isComplete: Bool, _ subject: Subject
   ) throws(MergeError) -> Realignment.Projection? {
     guard let subspace = subspaces[reference], let place = places[reference] else { throw .missingInput(reference) }
-    for name in [subject.name, subject.stored] {
+    for name in subject.names {
       guard let basis = subspace.tensors[name] else { continue }
       guard basis.shape == subject.shape else {
         throw .shapeMismatch(
