@@ -35,6 +35,7 @@ package struct SearchBox: Sendable, Equatable {
     guard (0...22).contains(digits) else { return min(max(value, bounds.lowerBound), bounds.upperBound) }
     // Powers of ten up to 22 are exact, so that the quotient is the double nearest to the decimal.
     let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
-    return min(max((value * scale).rounded() / scale, bounds.lowerBound), bounds.upperBound)
+    // Added to 0, a negative zero is a plain one.
+    return min(max((value * scale).rounded() / scale + 0, bounds.lowerBound), bounds.upperBound)
   }
 }
