@@ -71,18 +71,20 @@ final class Search {
     _ number: Int, _ facts: [JSONValue.Member], _ recipe: String, isAlike: Bool
   ) throws -> JSONValue {
     let members = [JSONValue.Member("candidate", .integer(number))] + facts
-    let folder = try write(recipe, number: number, isAlike: isAlike)
     let answer: Evaluator.Answer
     do {
-      answer = try evaluator.score(folder, data: data)
+      answer = try evaluator.score(write(recipe, number: number, isAlike: isAlike), data: data)
     } catch let error as Evaluator.Refused {
-      // Where nothing works, not even the start, it is the evaluator that has to be put right.
-      guard number > 0 else {
+      // Where nothing works, not even the start, it is the evaluator that has to be put right; and a mixture needs all.
+      guard number > 0, isAlike else {
         throw RepositoryError(
-          .invalidInput, "the evaluator could not score the first candidate: \(error.reason)",
+          .invalidInput, "the evaluator could not score candidate \(number): \(error.reason)",
           hint: "see also \(log.folder)/evaluator.log")
       }
       return .object(members + [.init("error", .string(error.reason)), .init("cost", .null)])
+    } catch let error as MergeError where number > 0 && isAlike {
+      // Numbers that a method cannot take, such as weights whose sum is 0.
+      return .object(members + [.init("error", .string(error.description)), .init("cost", .null)])
     }
     let losses = data.map { ($0, answer.losses[$0.name] ?? nil) }
     let cost = losses.reduce(0) { $1.0.weight > 0 ? $0 + $1.0.weight * ($1.1 ?? .infinity) : $0 }

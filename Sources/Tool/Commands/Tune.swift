@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Glibc
 import JSON
 import ModelStore
@@ -114,15 +113,20 @@ struct Tune: ParsableCommand {
   }
 
   private func text(_ report: TuneReport) -> String {
-    let numbers = report.parameters.map { "\($0.label)  \($0.value)" }
-    let lines: [(String, String?)] =
-      numbers.enumerated().map { ($0 == 0 ? "found" : "", $1) } + [
-        ("cost", report.cost.map { "\($0)" + (report.startCost.map { ", at the start \($0)" } ?? "") }),
-        ("losses", report.losses.isEmpty ? nil : report.losses.map { "\($0.data) \($0.loss)" }.joined(separator: ", ")),
-        ("candidates", "\(report.candidates.grouped), the best is number \(report.winner)"),
-        ("recipe", report.out ?? "\(report.work)/winner.yml"),
-        ("model", report.model.map { [$0.name, $0.id.shortID].compactMap(\.self).joined(separator: "  ") }),
-      ]
+    var lines: [(String, String?)] = []
+    for parameter in report.parameters {
+      lines.append((lines.isEmpty ? "found" : "", "\(parameter.label)  \(parameter.value)"))
+    }
+    if let cost = report.cost {
+      let start = report.startCost.map { ", at the start \($0)" } ?? ""
+      lines.append(("cost", "\(cost)\(start)"))
+      lines.append(("losses", report.losses.map { "\($0.data) \($0.loss)" }.joined(separator: ", ")))
+      lines.append(("candidates", "\(report.candidates.grouped), the best is number \(report.winner)"))
+    } else {
+      lines.append(("models", "\(report.candidates.grouped), the best is number \(report.winner)"))
+    }
+    lines.append(("recipe", report.out ?? "\(report.work)/winner.yml"))
+    if let model = report.model { lines.append(("model", "\(model.name ?? "")  \(model.id.shortID)")) }
     return facts(lines)
   }
 }
