@@ -45,6 +45,8 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),
     // Factors of matrices, found once and stored.
     .target(name: "LinearAlgebra", dependencies: ["Tensors", "COpenBLAS"], swiftSettings: house),
+    // Searches for the best of many numbers, and nothing of what they mean.
+    .target(name: "Tuning", dependencies: ["Tensors"], swiftSettings: house),
     // Bytes: frames, packs, disks.
     .target(name: "Objects", dependencies: ["JSON", "CKernels", crypto, system], swiftSettings: house),
     // SQL text.
@@ -64,8 +66,8 @@ let package = Package(
     .target(
       name: "ModelStore",
       dependencies: [
-        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", log, crypto,
-        system,
+        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", log,
+        crypto, system,
       ],
       swiftSettings: house),
     .executableTarget(name: "Tool", dependencies: ["ModelStore", "JSON", arguments], swiftSettings: house),
@@ -76,6 +78,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: house),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: house),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: house),
+    .testTarget(name: "TuningTests", dependencies: ["Tuning"], swiftSettings: house),
     .testTarget(name: "ObjectsTests", dependencies: ["Objects", "JSON", "TestSupport", crypto], swiftSettings: house),
     .testTarget(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),

@@ -15,6 +15,8 @@ package enum MergeError: Error, Equatable {
   case globalParameterOnModel(String, model: String, line: Int?)
   case missingBase(method: String)
   case misfit(place: String, expected: String, found: String, line: Int?)
+  /// A recipe whose numbers have yet to be searched.
+  case searchMark(line: Int?)
 
   // Planning.
   case unknownArithmetic(String)
@@ -48,7 +50,7 @@ extension MergeError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .invalidYAML, .unknownKey, .missingKey, .wrongType, .unknownMethod, .unknownDType, .unsupported,
-      .repeatedModel, .unknownParameter, .globalParameterOnModel, .missingBase, .misfit:
+      .repeatedModel, .unknownParameter, .globalParameterOnModel, .missingBase, .misfit, .searchMark:
       recipeDescription
     default:
       planDescription
@@ -81,6 +83,8 @@ extension MergeError: CustomStringConvertible {
       "method \(method) needs a base_model"
     case .misfit(let place, let expected, let found, let line):
       "\(place)\(at(line)): expected \(expected), found \(found)"
+    case .searchMark(let line):
+      "a number expected\(at(line)), found a mark {search: …}, whose number 'stemma tune' finds"
     default: ""
     }
   }

@@ -6,19 +6,26 @@ struct RecipeReader {
   private let top: [String: Entry]
 
   init(_ text: String) throws(MergeError) {
-    let root: Node?
-    do {
-      root = try Yams.compose(yaml: text)
-    } catch {
-      throw Self.translate(error)
-    }
-    guard let root else { throw .missingKey("merge_method", place: "the recipe", line: nil) }
+    let root = try Self.root(of: text)
+    if let mark = SearchMark.first(below: root) { throw .searchMark(line: mark.mark?.line) }
     top = try YAML.entries(
       of: root, name: "the recipe",
       known: [
         "merge_method", "base_model", "models", "slices", "modules", "parameters", "dtype", "out_dtype", "name",
         "stemma", "tokenizer_source", "tokenizer", "chat_template",
       ])
+  }
+
+  /// The YAML of one recipe.
+  static func root(of text: String) throws(MergeError) -> Node {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch {
+      throw translate(error)
+    }
+    guard let root else { throw .missingKey("merge_method", place: "the recipe", line: nil) }
+    return root
   }
 
   func method() throws(MergeError) -> MergeMethod {

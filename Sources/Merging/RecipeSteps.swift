@@ -75,7 +75,7 @@ package struct RecipeSteps: Sendable, Equatable {
   }
 
   /// The documents with the line that each begins on. `---` at the start of a line parts documents wherever it stands.
-  private static func documents(of text: String) -> [(String, Int)] {
+  static func documents(of text: String) -> [(String, Int)] {
     var documents: [(lines: [Substring], first: Int)] = [([], 1)]
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       if line.hasPrefix("---"), line.dropFirst(3).first.map({ $0 == " " || $0 == "\t" || $0 == "\r" }) ?? true {

@@ -30,6 +30,8 @@ struct Derivation: Sendable {
   var arithmetic: String?
   /// How the factors of an extracted adapter were found, and what they leave out.
   var extraction: JSONValue?
+  /// How the numbers of the recipe were found: `SearchRecord` and the candidates.
+  var search: JSONValue?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -58,6 +60,7 @@ struct Derivation: Sendable {
     if let method { members.append(.init("method", .string(method))) }
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
     if let extraction { members.append(.init("extraction", extraction)) }
+    if let search { members.append(.init("search", search)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -106,6 +109,7 @@ struct Derivation: Sendable {
     method = value["method"]?.text
     arithmetic = value["arithmetic"]?.text
     extraction = value["extraction"]
+    search = value["search"]
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

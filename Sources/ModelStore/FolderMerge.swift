@@ -44,6 +44,28 @@ final class FolderInput: Sendable {
       adapter: adapter)
   }
 
+  /// SHA-256 over the paths, sizes and digests of all files. Reads all of them.
+  func digest(_ pool: WorkerPool) throws -> Digest {
+    let lines = try folder.files.map { file in
+      "\(try Self.digest(ofFile: folder.path + "/" + file.path, pool).hex) \(file.size) \(file.path)\n"
+    }
+    return Digest(of: lines.joined().utf8)
+  }
+
+  static func digest(ofFile path: String, _ pool: WorkerPool) throws -> Digest {
+    let file = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
+    var digest = RunningDigest()
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    defer { buffer.deallocate() }
+    var offset = 0
+    while case let count = try file.read(into: buffer, at: offset), count > 0 {
+      digest.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      offset += count
+      try pool.checkInterruption()
+    }
+    return digest.finish()
+  }
+
   func read(_ tensor: String, at start: Int, into out: UnsafeMutableRawBufferPointer) throws {
     guard let place = places[tensor] else {
       throw RepositoryError(.internal, "\(reference) has no tensor \(tensor)")
@@ -60,10 +82,13 @@ final class FolderInput: Sendable {
   }
 }
 
-/// The inputs of a merge without a store: folders, and what earlier recipes make, computed where it is read.
+/// The inputs of a merge that is written out: folders, models of a store, and what earlier recipes make, computed
+/// where it is read.
 struct FolderTensorSource: TensorSource {
   enum Input {
     case folder(FolderInput)
+    /// The source has this model only.
+    case stored(StoreTensorSource)
     case step(FusedModel)
   }
 
@@ -73,6 +98,7 @@ struct FolderTensorSource: TensorSource {
   func read(input: Int, tensor: String, bytes: Range<Int>, into out: UnsafeMutableRawBufferPointer) throws {
     switch inputs[input] {
     case .folder(let folder): try folder.read(tensor, at: bytes.lowerBound, into: out)
+    case .stored(let source): try source.read(input: 0, tensor: tensor, bytes: bytes, into: out)
     case .step(let model):
       guard let index = model.index(of: tensor) else {
         throw RepositoryError(.internal, "input \(input) of the plan has no tensor \(tensor)")
@@ -115,7 +141,7 @@ extension Repository {
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
-      let model = try result(of: planned, folders, pool: pool)
+      let model = try result(of: planned, pool: pool) { .folder(folders[$0]!) }
       let output = try OutputFolder(target: out)
       do {
         let texts = try files.paths.map { (path: $0, bytes: try files.read($0) ?? []) }
@@ -137,13 +163,15 @@ extension Repository {
   }
 
   /// What the last recipe makes, ready to be computed. Those before it are measured here, in their order.
-  private static func result(
-    of steps: [PlannedStep], _ folders: [String: FolderInput], pool: WorkerPool
+  ///
+  /// - Parameter find: what is read for a name that is none of theirs.
+  static func result(
+    of steps: [PlannedStep], pool: WorkerPool, find: (String) throws -> FolderTensorSource.Input
   ) throws -> FusedModel {
     let spaces = WorkspaceShelf()
     var made: [String: FusedModel] = [:]
     func ready(_ plan: Plan) throws -> FusedModel {
-      let inputs = plan.inputs.map { made[$0].map(FolderTensorSource.Input.step) ?? .folder(folders[$0]!) }
+      let inputs = try plan.inputs.map { try made[$0].map(FolderTensorSource.Input.step) ?? find($0) }
       return try FusedModel(
         plan: plan, source: FolderTensorSource(inputs: inputs, spaces: spaces), measurements: nil, pool: pool)
     }

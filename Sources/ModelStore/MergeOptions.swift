@@ -1,3 +1,4 @@
+import JSON
 import Merging
 
 /// What a merge is asked for beside its recipe.
@@ -8,6 +9,8 @@ public struct MergeOptions: Sendable {
   public var seed: UInt32?
   /// Whether the result gets a model card in place of the donor's README.md.
   public var writesCard: Bool
+  /// How the numbers of the recipe were found, for the derivation; nil where a person wrote them.
+  var search: JSONValue?
 
   /// - Parameter arithmetic: nil for the exact one.
   public init(arithmetic: String? = nil, seed: UInt32? = nil, writesCard: Bool = true) {

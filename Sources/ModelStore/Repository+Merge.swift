@@ -54,8 +54,17 @@ extension Repository {
       }
       return (steps, try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) })
     }
+    let models = try imported(found, for: steps, madeBy: madeBy)
+    return try merge(
+      steps, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy, progress: progress)
+  }
+
+  /// The models that the inputs of recipes are; folders are imported.
+  func imported(
+    _ inputs: [(reference: String, input: RecipeInput)], for steps: RecipeSteps, madeBy: String?
+  ) throws(RepositoryError) -> [String: Digest] {
     var models: [String: Digest] = [:]
-    for (reference, input) in found {
+    for (reference, input) in inputs {
       switch input {
       case .folder(let path):
         let base = steps.base(ofAdapter: reference).flatMap { models[$0]?.hex }
@@ -64,17 +73,29 @@ extension Repository {
       case .model(let model): models[reference] = model
       }
     }
-    return try door {
+    return models
+  }
+
+  /// Runs recipes on these models and records what each makes; the last one's result gets the name.
+  func merge(
+    _ steps: RecipeSteps, models: [String: Digest], name: String?, keepBytes: Bool = false, options: MergeOptions,
+    madeBy: String?, progress: (@Sendable (Int, Int) -> Void)?
+  ) throws(RepositoryError) -> MergeReport {
+    try door {
+      var models = models
       func run(
-        _ recipe: Recipe, name: String? = nil, keepBytes: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
+        _ recipe: Recipe, _ options: MergeOptions, name: String? = nil, keepBytes: Bool = false,
+        progress: (@Sendable (Int, Int) -> Void)? = nil
       ) throws -> MergeReport {
         try fuse(
           recipe, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy ?? whoami(),
           progress: progress)
       }
+      var plain = options
+      plain.search = nil
       let recipes = steps.recipes
-      for recipe in recipes.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe).id)! }
-      return try run(recipes[recipes.count - 1], name: name, keepBytes: keepBytes, progress: progress)
+      for recipe in recipes.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe, plain).id)! }
+      return try run(recipes[recipes.count - 1], options, name: name, keepBytes: keepBytes, progress: progress)
     }
   }
 
@@ -110,6 +131,7 @@ extension Repository {
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue
     derivation.arithmetic = plan.arithmetic
+    derivation.search = options.search
     derivation.plan = PlanRecord.json(plan)
     derivation.measurements = model.measurements
     let added = try publishMerge(

@@ -19,18 +19,30 @@ final class Progress: Sendable {
     return { done, total in self.draw(done, total) }
   }
 
+  /// The same for work that is counted in candidates and says in words how far it is.
+  func line(
+    _ text: @escaping @Sendable (_ done: Int, _ all: Int, _ best: Double) -> String
+  ) -> (@Sendable (Int, Int, Double) -> Void)? {
+    guard isShown else { return nil }
+    return { done, all, best in self.draw(text(done, all, best)) }
+  }
+
   /// Wipes the line.
   func finish() {
     drawn.withLock { if $0 > 0 { Console.draw("\r\u{1b}[K") } }
   }
 
   private func draw(_ done: Int, _ total: Int) {
+    let share = total > 0 ? min(100, done * 100 / total) : 0
+    draw("\(share) % (\(done.asSize) of \(total.asSize))")
+  }
+
+  private func draw(_ text: String) {
     let now = Self.tenths()
     drawn.withLock { last in
       guard now > last else { return }
       last = now
-      let share = total > 0 ? min(100, done * 100 / total) : 0
-      Console.draw("\r\(verb) \(share) % (\(done.asSize) of \(total.asSize))\u{1b}[K")
+      Console.draw("\r\(verb) \(text)\u{1b}[K")
     }
   }
 

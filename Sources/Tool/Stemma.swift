@@ -26,7 +26,9 @@ struct Stemma: ParsableCommand {
       CommandGroup(name: "Store", subcommands: [Init.self, Stats.self, Verify.self, Backup.self, Rebuild.self]),
       CommandGroup(
         name: "Model",
-        subcommands: [Import.self, Export.self, Plan.self, Merge.self, Extract.self, Evict.self, Materialise.self]),
+        subcommands: [
+          Import.self, Export.self, Plan.self, Merge.self, Tune.self, Extract.self, Evict.self, Materialise.self,
+        ]),
       CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self, Diff.self]),
       CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
     ])

@@ -8,6 +8,7 @@ private let floorPlan: [String: Set<String>] = [
   "JSON": [],
   "Tensors": ["CKernels", "Dispatch", "Synchronization"],
   "LinearAlgebra": ["Tensors", "COpenBLAS"],
+  "Tuning": ["Tensors"],
   "Objects": ["JSON", "CKernels", "Crypto", "SystemPackage", "Synchronization"],
   "migrations": [],
   "Checkpoints": ["JSON", "Tensors"],
@@ -15,8 +16,8 @@ private let floorPlan: [String: Set<String>] = [
   "Merging": ["CKernels", "Tensors", "Yams", "Crypto", "Synchronization"],
   "Lineage": ["Objects", "Migrations", "GRDB", "Foundation"],
   "ModelStore": [
-    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Logging", "Crypto",
-    "SystemPackage", "Foundation", "Dispatch", "Synchronization",
+    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", "Logging",
+    "Crypto", "SystemPackage", "Foundation", "Dispatch", "Synchronization",
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],
 ]

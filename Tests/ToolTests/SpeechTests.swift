@@ -5,7 +5,7 @@ import Testing
 struct SpeechTests {
   static let commands = [
     "init", "import", "list", "show", "log", "tag", "untag", "remove", "plan", "merge", "export", "verify", "stats",
-    "gc", "backup", "rebuild", "diff", "evict", "materialise",
+    "gc", "backup", "rebuild", "diff", "evict", "materialise", "tune",
   ]
 
   @Test("help is a result: on standard output, in 80 columns, with an example", arguments: commands)
