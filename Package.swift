@@ -64,7 +64,7 @@ let package = Package(
     .target(
       name: "ModelStore",
       dependencies: [
-        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", log, crypto,
+        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", yams, log, crypto,
         system,
       ],
       swiftSettings: house),

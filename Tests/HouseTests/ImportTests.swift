@@ -15,8 +15,8 @@ private let floorPlan: [String: Set<String>] = [
   "Merging": ["CKernels", "Tensors", "Yams", "Crypto", "Synchronization"],
   "Lineage": ["Objects", "Migrations", "GRDB", "Foundation"],
   "ModelStore": [
-    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Logging", "Crypto",
-    "SystemPackage", "Foundation", "Dispatch", "Synchronization",
+    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Yams", "Logging",
+    "Crypto", "SystemPackage", "Foundation", "Dispatch", "Synchronization",
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],
 ]
