@@ -66,8 +66,8 @@ let package = Package(
     .target(
       name: "ModelStore",
       dependencies: [
-        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", log,
-        crypto, system,
+        "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", yams,
+        log, crypto, system,
       ],
       swiftSettings: house),
     .executableTarget(name: "Tool", dependencies: ["ModelStore", "JSON", arguments], swiftSettings: house),

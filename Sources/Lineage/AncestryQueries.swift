@@ -4,7 +4,7 @@ package import Objects
 
 private let columns = """
   SELECT d.digest, d.model, d.kind, d.made_at, d.made_by, d.tool, d.recipe, d.sequence,
-    p.role, p.parent, p.coefficient, p.claimed
+    p.role, p.parent, p.coefficient, p.claimed, p.inferred, p.share
   """
 private let withParents = joiningParents(where: "true")
 
@@ -40,7 +40,7 @@ extension Connection {
       found[found.count - 1].parents.append(
         ParentRow(
           role: try row.text(8), parent: try row.digest(9), coefficient: try row.real(10),
-          claimed: try row.int(11) != 0))
+          claimed: try row.int(11) != 0, inferred: try row.int(12) != 0, share: try row.real(13)))
     }
     return found
   }
@@ -61,12 +61,14 @@ extension LineageReading {
 
   /// The inputs of one derivation, in order.
   package func parents(of derivation: Digest) throws -> [ParentRow] {
-    let sql = "SELECT role, parent, coefficient, claimed FROM parents WHERE derivation = ? ORDER BY position"
+    let sql = """
+      SELECT role, parent, coefficient, claimed, inferred, share FROM parents WHERE derivation = ? ORDER BY position
+      """
     return try withConnection { connection in
       try connection.all(sql, [derivation.blob]) { row in
         ParentRow(
           role: try row.text(0), parent: try row.digest(1), coefficient: try row.real(2),
-          claimed: try row.int(3) != 0)
+          claimed: try row.int(3) != 0, inferred: try row.int(4) != 0, share: try row.real(5))
       }
     }
   }

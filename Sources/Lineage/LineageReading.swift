@@ -64,12 +64,15 @@ extension LineageReading {
     }
   }
 
-  /// Every document that a row names: manifests, derivations, recipes and name events.
+  /// Every document that a row names: manifests, derivations, recipes, name events, evaluations, advisories and what
+  /// was said about them.
   package func referencedDocuments() throws -> Set<Digest> {
     let sql = """
       SELECT id FROM models UNION ALL SELECT digest FROM derivations
       UNION ALL SELECT recipe FROM derivations WHERE recipe IS NOT NULL
-      UNION ALL SELECT document FROM name_events
+      UNION ALL SELECT document FROM name_events UNION ALL SELECT digest FROM evaluations
+      UNION ALL SELECT digest FROM advisories UNION ALL SELECT document FROM withdrawals
+      UNION ALL SELECT document FROM allowances
       """
     return try withConnection { connection in
       var found: Set<Digest> = []

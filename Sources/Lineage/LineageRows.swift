@@ -116,12 +116,21 @@ package struct ParentRow: Sendable, Equatable {
   package var coefficient: Double?
   /// True when the parent was declared by the user but nothing stored depends on it.
   package var claimed: Bool
+  /// True when nobody named the parent: it was found by comparing weights.
+  package var inferred: Bool
+  /// How much of what was made comes from this parent, 0 to 1; nil where nothing tells, which counts as 1 / N.
+  package var share: Double?
 
-  package init(role: String, parent: Digest, coefficient: Double? = nil, claimed: Bool = false) {
+  package init(
+    role: String, parent: Digest, coefficient: Double? = nil, claimed: Bool = false, inferred: Bool = false,
+    share: Double? = nil
+  ) {
     self.role = role
     self.parent = parent
     self.coefficient = coefficient
     self.claimed = claimed
+    self.inferred = inferred
+    self.share = share
   }
 }
 

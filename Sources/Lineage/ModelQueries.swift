@@ -50,11 +50,7 @@ extension LineageReading {
 
   /// The ids that begin with these lower-case hex digits, at most `limit`; none for text that is not hex.
   package func resolve(prefix: String, limit: Int = 16) throws -> [Digest] {
-    let digits = prefix.utf8.count
-    guard digits > 0, digits <= 64,
-      let low = Digest(hex: prefix + String(repeating: "0", count: 64 - digits)),
-      let high = Digest(hex: prefix + String(repeating: "f", count: 64 - digits))
-    else { return [] }
+    guard let (low, high) = Digest.range(ofPrefix: prefix) else { return [] }
     return try withConnection { connection in
       try connection.all(
         "SELECT id FROM models WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", [low.blob, high.blob, limit]

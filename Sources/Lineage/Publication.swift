@@ -56,10 +56,13 @@ package struct Publication: LineageReading {
     for (position, parent) in derivation.parents.enumerated() {
       let values: [Connection.Value] = [
         derivation.digest.blob, position, parent.role, parent.parent.blob, parent.coefficient, parent.claimed ? 1 : 0,
+        parent.inferred ? 1 : 0, parent.share,
       ]
       try connection.run(
-        "INSERT INTO parents (derivation, position, role, parent, coefficient, claimed) VALUES (?, ?, ?, ?, ?, ?)",
-        values)
+        """
+        INSERT INTO parents (derivation, position, role, parent, coefficient, claimed, inferred, share)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """, values)
     }
     try keepCounter(above: derivation.sequence)
     return true

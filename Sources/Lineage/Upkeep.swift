@@ -51,7 +51,22 @@ private let rules: [(fault: String, query: String)] = [
     """
     SELECT count(*) FROM counter WHERE next <= max(
       (SELECT coalesce(max(sequence), 0) FROM derivations), (SELECT coalesce(max(sequence), 0) FROM name_events),
-      (SELECT coalesce(max(sequence), 0) FROM models))
+      (SELECT coalesce(max(sequence), 0) FROM models), (SELECT coalesce(max(sequence), 0) FROM evaluations),
+      (SELECT coalesce(max(sequence), 0) FROM advisories), (SELECT coalesce(max(sequence), 0) FROM withdrawals),
+      (SELECT coalesce(max(sequence), 0) FROM allowances))
     """
+  ),
+  (
+    "parents whose weights have another number than their model's",
+    """
+    SELECT count(*) FROM parents p JOIN models m ON m.id = p.parent JOIN weights w ON w.id = m.weights_id
+      JOIN derivations d ON d.digest = p.derivation JOIN models c ON c.id = d.model
+      JOIN weights v ON v.id = c.weights_id
+    WHERE p.above IS NOT w.number OR p.below IS NOT v.number
+    """
+  ),
+  (
+    "models whose weights have no number",
+    "SELECT count(*) FROM models WHERE weights_id NOT IN (SELECT id FROM weights)"
   ),
 ]

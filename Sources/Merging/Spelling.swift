@@ -1,8 +1,8 @@
 /// Finds what a misspelt word was probably meant to be.
-enum Spelling {
+package enum Spelling {
   /// The candidate with the smallest edit distance, the first of several; nil where more than a third of the longer
   /// word would have to change.
-  static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+  package static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     var best: (candidate: String, distance: Int)?
     for candidate in candidates {
       let steps = distance(word, candidate)

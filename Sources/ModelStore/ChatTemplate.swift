@@ -43,7 +43,7 @@ struct ChatTemplate {
 
   /// A model's template as transformers reads it: chat_template.jinja, else that of tokenizer_config.json, of several
   /// the one named `default`.
-  private static func template(of model: ModelFiles) throws -> String? {
+  static func template(of model: ModelFiles) throws -> String? {
     if let text = try model.read("chat_template.jinja") { return String(decoding: text, as: UTF8.self) }
     guard let text = try model.read("tokenizer_config.json") else { return nil }
     let config = try JSONSpans(text: text, label: "tokenizer_config.json of model '\(model.reference)'").document()

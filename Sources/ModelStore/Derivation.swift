@@ -12,6 +12,10 @@ struct Derivation: Sendable {
     let claimed: Bool
     /// What the recipe called it; nil for imports.
     let reference: String?
+    /// Nobody named it: it was found by comparing weights.
+    var isInferred = false
+    /// How much of the result comes from it (`Plan.shares`); nil where nothing tells.
+    var share: Double?
   }
 
   let kind: String
@@ -32,6 +36,8 @@ struct Derivation: Sendable {
   var extraction: JSONValue?
   /// How the numbers of the recipe were found: `SearchRecord` and the candidates.
   var search: JSONValue?
+  /// Advisories that were open on inputs of a merge and passed over.
+  var allowedFlagged: [Digest] = []
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -51,6 +57,8 @@ struct Derivation: Sendable {
             ]
             if let coefficient = parent.coefficient { fields.append(.init("coefficient", .number(coefficient))) }
             if parent.claimed { fields.append(.init("claimed", true)) }
+            if parent.isInferred { fields.append(.init("inferred", true)) }
+            if let share = parent.share { fields.append(.init("share", .number(share))) }
             if let reference = parent.reference { fields.append(.init("reference", .string(reference))) }
             return .object(fields)
           })),
@@ -61,6 +69,7 @@ struct Derivation: Sendable {
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
     if let extraction { members.append(.init("extraction", extraction)) }
     if let search { members.append(.init("search", search)) }
+    if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -100,7 +109,9 @@ struct Derivation: Sendable {
       parents.append(
         Parent(
           role: role, model: parent, coefficient: entry["coefficient"]?.double,
-          claimed: entry["claimed"]?.truth ?? false, reference: entry["reference"]?.text))
+          claimed: entry["claimed"]?.truth ?? false, reference: entry["reference"]?.text,
+          isInferred: entry["inferred"]?.truth ?? false,
+          share: entry["share"]?.double.flatMap { (0...1).contains($0) ? $0 : nil }))
     }
     self.init(
       kind: kind, model: model, sequence: sequence, madeAt: madeAt, madeBy: madeBy, tool: tool, parents: parents)
@@ -110,6 +121,7 @@ struct Derivation: Sendable {
     arithmetic = value["arithmetic"]?.text
     extraction = value["extraction"]
     search = value["search"]
+    allowedFlagged = value.allowedFlagged
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }
@@ -126,20 +138,28 @@ struct NameRecord: Sendable {
   let model: Digest?
   let madeAt: String
   let madeBy: String
+  /// Advisories that were open on the model and passed over.
+  let allowedFlagged: [Digest]
 
   var document: Document {
-    Document([
-      "type": "name", "version": 1, "sequence": .integer(sequence), "name": .string(name),
-      "model": model.map { .string($0.hex) } ?? .null, "made_at": .string(madeAt), "made_by": .string(madeBy),
-    ])
+    var members: [JSONValue.Member] = [
+      .init("type", "name"), .init("version", 1), .init("sequence", .integer(sequence)), .init("name", .string(name)),
+      .init("model", model.map { .string($0.hex) } ?? .null), .init("made_at", .string(madeAt)),
+      .init("made_by", .string(madeBy)),
+    ]
+    if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
+    return Document(.object(members))
   }
 
-  init(sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String) {
+  init(
+    sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String, allowedFlagged: [Digest] = []
+  ) {
     self.sequence = sequence
     self.name = name
     self.model = model
     self.madeAt = madeAt
     self.madeBy = madeBy
+    self.allowedFlagged = allowedFlagged
   }
 
   init(_ document: Document) throws(ObjectsError) {
@@ -150,6 +170,17 @@ struct NameRecord: Sendable {
     else { throw .documentContent(document: document.digest, reason: "not a name event") }
     self.init(
       sequence: sequence, name: name, model: value["model"]?.text.flatMap { Digest(hex: $0) }, madeAt: madeAt,
-      madeBy: madeBy)
+      madeBy: madeBy, allowedFlagged: value.allowedFlagged)
   }
+}
+
+extension JSONValue.Member {
+  /// The advisories that were passed over, in a document that says what was done.
+  static func allowedFlagged(_ advisories: [Digest]) -> JSONValue.Member {
+    .init("allowed_flagged", .array(advisories.map { .string($0.hex) }))
+  }
+}
+
+extension JSONValue {
+  fileprivate var allowedFlagged: [Digest] { self["allowed_flagged"]?.elements?.compactMap(\.digest) ?? [] }
 }

@@ -8,6 +8,7 @@ struct Layout: Sendable {
   var packs: String { root + "/packs" }
   var temporary: String { root + "/tmp" }
   var lock: String { root + "/lock" }
+  var policy: String { root + "/policy.yml" }
 
   /// The database as it was before a migration.
   func copy(before migration: String) -> String { "\(database).before-\(migration)" }

@@ -13,6 +13,7 @@ final class Rebuild {
   private var manifests: [(Digest, Manifest)] = []
   private var derivations: [(Digest, Derivation)] = []
   private var events: [NameRecord] = []
+  private var verdicts = Verdicts()
 
   init(layout: Layout, storage: any Storage) {
     self.layout = layout
@@ -49,6 +50,7 @@ final class Rebuild {
       let objects = try insert(packs, in: publication)
       try insertModels(objects: objects, in: publication)
       try insertNames(in: publication)
+      damage += try verdicts.insert(in: publication)
       for name in try publication.allNames() where try publication.model(name.model)?.state == .absent {
         damage.append("model \(name.name), \(name.model.hex): not all of its objects are in packs")
       }
@@ -67,6 +69,7 @@ final class Rebuild {
         case "derivation": derivations.append((digest, try Derivation(document)))
         case "name": events.append(try NameRecord(document))
         case "recipe": break
+        case "evaluation", "advisory", "withdrawal", "allowance": try verdicts.add(document)
         default: damage.append("document \(digest.hex): unknown type")
         }
       } catch {

@@ -17,11 +17,15 @@ public struct ModelSummary: Sendable {
   /// `import`, `merge`, `adapter` or `extract`; nil where no derivation is known.
   public let kind: String?
   public let madeAt: String?
+  /// Advisories that hold for it, and those that its own evaluations have cleared.
+  public let flags: [Flag]
+  public let cleared: [Flag]
 
   package var json: JSONValue {
     [
       "id": .string(id), "names": .array(names.map(JSONValue.string)), "state": .string(state),
       "tensors": .integer(tensors), "bytes": .integer(bytes), "kind": .init(kind), "made_at": .init(madeAt),
+      "flagged": .bool(!flags.isEmpty), "flags": .array(flags.map(\.json)), "cleared": .array(cleared.map(\.json)),
     ]
   }
 }
@@ -124,11 +128,15 @@ public struct LineageReport: Sendable {
     public let coefficient: Double?
     /// A declared parent that the bytes do not rest on.
     public let claimed: Bool
+    /// Found by comparing weights.
+    public let inferred: Bool
+    /// How much of the model comes from it; nil where nothing tells.
+    public let share: Double?
 
     package var json: JSONValue {
       [
         "id": .string(id), "name": .init(name), "role": .string(role), "coefficient": .init(coefficient),
-        "claimed": .bool(claimed),
+        "claimed": .bool(claimed), "inferred": .bool(inferred), "share": .init(share),
       ]
     }
   }
@@ -141,12 +149,15 @@ public struct LineageReport: Sendable {
     public let tool: String
     /// The merge method, or of an adapter its kind and rank; nil for imports.
     public let method: String?
+    /// Advisories that were open on its inputs and passed over.
+    public let allowedFlagged: [String]
     public let parents: [Parent]
 
     package var json: JSONValue {
       [
         "kind": .string(kind), "made_at": .string(madeAt), "made_by": .string(madeBy), "tool": .string(tool),
-        "method": .init(method), "parents": .array(parents.map(\.json)),
+        "method": .init(method), "allowed_flagged": .array(allowedFlagged.map(JSONValue.string)),
+        "parents": .array(parents.map(\.json)),
       ]
     }
   }
@@ -156,12 +167,14 @@ public struct LineageReport: Sendable {
     public let id: String
     public let names: [String]
     public let state: String
+    /// Advisories that hold for it.
+    public let flags: [Flag]
     public let derivations: [Derivation]
 
     package var json: JSONValue {
       [
         "id": .string(id), "names": .array(names.map(JSONValue.string)), "state": .string(state),
-        "derivations": .array(derivations.map(\.json)),
+        "flags": .array(flags.map(\.json)), "derivations": .array(derivations.map(\.json)),
       ]
     }
   }

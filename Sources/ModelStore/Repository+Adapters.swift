@@ -49,7 +49,7 @@ extension Repository {
   /// - Parameter extraction: how its factors were found, and the fine-tuned model that they were found in.
   func importAdapter(
     _ source: ImportSource, link: AdapterLink, extraction: (record: JSONValue, from: Digest)? = nil, name: String?,
-    madeBy: String, progress: (@Sendable (Int, Int) -> Void)?
+    madeBy: String, permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> ImportReport {
     let ingest = try ingest(source, base: nil, progress: progress)
     try source.refuseChanges()
@@ -71,7 +71,8 @@ extension Repository {
     derivation.method = link.adapter.summary
     derivation.extraction = extraction?.record
     let added = try publishStored(
-      manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew)
+      manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew,
+      permission: permission)
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try label(link.base), baseID: link.base.hex, baseChoice: link.isFound ? "named" : "declared",

@@ -9,13 +9,16 @@ extension Repository {
   ///
   /// On a throw nothing is left behind.
   ///
-  /// - Parameter patterns: writes only the files whose path one of these globs matches; all where there are none.
+  /// - Parameters:
+  ///   - patterns: writes only the files whose path one of these globs matches; all where there are none.
+  ///   - permission: whether the model may be flagged.
   public func export(
-    _ reference: String, to path: String, files patterns: [String] = [],
+    _ reference: String, to path: String, files patterns: [String] = [], permission: Permission = Permission(),
     progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ExportReport {
     try door {
       let model = try resolve(reference)
+      let allowed = try pass(model, "to export it", permission)
       let reader = try ModelReader(model, in: self)
       let files = try self.files(of: reader, matching: patterns)
       let bytes = files.reduce(0) { $0 + $1.size }
@@ -27,6 +30,7 @@ extension Repository {
         {
           throw RepositoryError(.io, "\(path): \(bytes) bytes needed, \(free) bytes free")
         }
+        try recordExport(model, to: output.target, passing: allowed)
         try write(items, of: files, to: output, progress: progress)
         try output.publish()
       } catch {

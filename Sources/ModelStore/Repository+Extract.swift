@@ -16,9 +16,10 @@ extension Repository {
   /// - Parameters:
   ///   - out: a new folder for the files; nil for none.
   ///   - name: imports the adapter under this name, linked to both models; nil imports nothing.
+  ///   - permission: whether the models may be flagged where files are written, and what holds for the name.
   public func extract(
     _ reference: String, base: String, rank: Int, seed: UInt32 = 0, to out: String?, name: String?,
-    madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
+    madeBy: String? = nil, permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ExtractReport {
     try door {
       if let name {
@@ -28,6 +29,13 @@ extension Repository {
       let readers = try [reference, base].map { try ModelReader(try resolve($0), in: self) }
       for (reader, reference) in zip(readers, [reference, base]) where reader.manifest.isAdapter {
         throw RepositoryError(.invalidInput, "\(reference): a model expected, found an adapter")
+      }
+      if let out {
+        // What is written is an export of both: their difference.
+        for reader in readers {
+          let allowed = try pass(reader.model, "to write an adapter made of it", permission)
+          try recordExport(reader.model, to: absolute(out), passing: allowed)
+        }
       }
       let config = readers[1].manifest.files.first { $0.path == "config.json" && $0.header == nil }
       let extraction = try Extraction(
@@ -58,7 +66,7 @@ extension Repository {
         let record = report.record(rank: rank, search: search)
         report.model = try importAdapter(
           source, link: link, extraction: (record, readers[0].model), name: name, madeBy: madeBy ?? whoami(),
-          progress: nil
+          permission: permission, progress: nil
         ).id
         report.name = name
       }

@@ -13,9 +13,10 @@ extension Repository {
   ///   - base: a reference to the model it was fine-tuned from; nil looks for the nearest stored one. The base of an
   ///     adapter, by nil the one that its configuration names.
   ///   - madeBy: who, for the record; nil for `user@host`.
+  ///   - permission: what holds for the name, if it is given one.
   ///   - progress: told bytes done and bytes in all, from any thread.
   public func importCheckpoint(
-    at path: String, name: String?, base: String?, madeBy: String? = nil,
+    at path: String, name: String?, base: String?, madeBy: String? = nil, permission: Permission = Permission(),
     progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ImportReport {
     try door {
@@ -28,7 +29,7 @@ extension Repository {
       if let adapter = try folder.adapter() {
         let link = try link(adapter, to: declared, path: path)
         return try importAdapter(
-          source, link: link, name: name, madeBy: madeBy ?? whoami(), progress: progress)
+          source, link: link, name: name, madeBy: madeBy ?? whoami(), permission: permission, progress: progress)
       }
       let sketch = try source.sketch()
       let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
@@ -41,7 +42,7 @@ extension Repository {
       }
       return try publishImport(
         manifest, source: source, ingest: ingest, choice: choice, sketch: sketch, name: name,
-        madeBy: madeBy ?? whoami())
+        madeBy: madeBy ?? whoami(), permission: permission)
     }
   }
 
@@ -90,7 +91,7 @@ extension Repository {
 
   private func publishImport(
     _ manifest: Manifest, source: ImportSource, ingest: Ingest, choice: BaseChoice, sketch: Sketch, name: String?,
-    madeBy: String
+    madeBy: String, permission: Permission
   ) throws -> ImportReport {
     let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
@@ -98,7 +99,9 @@ extension Repository {
     var parents: [Derivation.Parent] = []
     if let base = choice.declared ?? choice.used, base != model {
       parents = [
-        .init(role: "base", model: base, coefficient: nil, claimed: choice.used == nil, reference: nil)
+        .init(
+          role: "base", model: base, coefficient: nil, claimed: choice.used == nil, reference: nil,
+          isInferred: choice.declared == nil)
       ]
     }
     let isNew = try !isKnown || !parents.allSatisfy { try isRecorded($0, of: model) }
@@ -107,7 +110,8 @@ extension Repository {
       tool: Self.tool, parents: parents)
     derivation.sketch = sketch
     let added = try publishStored(
-      manifest, ingest, by: derivation, name: name, sketch: sketch, isKnown: isKnown, isNew: isNew)
+      manifest, ingest, by: derivation, name: name, sketch: sketch, isKnown: isKnown, isNew: isNew,
+      permission: permission)
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
@@ -123,10 +127,10 @@ extension Repository {
   /// - Returns: the bytes added to the store.
   func publishStored(
     _ manifest: Manifest, _ ingest: Ingest, by derivation: Derivation, name: String?, sketch: Sketch?, isKnown: Bool,
-    isNew: Bool
+    isNew: Bool, permission: Permission = Permission()
   ) throws -> Int {
     let document = manifest.document
-    let event = try nameEvent(name, for: document.digest, like: derivation)
+    let event = try nameEvent(name, for: manifest, like: derivation, permission)
     var added = ingest.sealed.reduce(0) { $0 + $1.size }
     try lineage.publish { publication in
       try record(ingest.sealed, in: publication)
@@ -193,13 +197,17 @@ extension Repository {
   }
 
   /// The event that gives a new model its name; nil where there is none to give, or it has it already (the same work
-  /// was done before, perhaps by a process that was killed right after).
-  func nameEvent(_ name: String?, for model: Digest, like derivation: Derivation) throws -> NameRecord? {
+  /// was done before, perhaps by a process that was killed right after). `conflict` where policies or advisories refuse.
+  func nameEvent(
+    _ name: String?, for manifest: Manifest, like derivation: Derivation, _ permission: Permission
+  ) throws -> NameRecord? {
     guard let name else { return nil }
+    let model = manifest.document.digest
     if let row = try lineage.name(name), row.name == name, row.model == model { return nil }
+    let allowed = try passName(name, for: subject(manifest, madeBy: derivation), permission)
     return NameRecord(
       sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: derivation.madeAt,
-      madeBy: derivation.madeBy)
+      madeBy: derivation.madeBy, allowedFlagged: allowed)
   }
 }
 
@@ -210,7 +218,9 @@ extension Derivation {
       digest: digest, model: model, kind: DerivationKind(rawValue: kind) ?? .import, madeAt: madeAt, madeBy: madeBy,
       tool: tool, recipe: recipe, sequence: sequence,
       parents: parents.map {
-        ParentRow(role: $0.role, parent: $0.model, coefficient: $0.coefficient, claimed: $0.claimed)
+        ParentRow(
+          role: $0.role, parent: $0.model, coefficient: $0.coefficient, claimed: $0.claimed, inferred: $0.isInferred,
+          share: $0.share)
       })
   }
 }

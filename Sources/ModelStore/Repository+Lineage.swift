@@ -6,8 +6,10 @@ extension Repository {
   /// Models that have a name, newest first; with `all`, unnamed ones too.
   public func list(all: Bool = false) throws(RepositoryError) -> [ModelSummary] {
     try door {
-      try lineage.models().filter { all || !$0.names.isEmpty }.map {
-        summary($0.model, names: $0.names, origin: $0.origin)
+      let models = try lineage.models().filter { all || !$0.names.isEmpty }
+      let standings = try standings(of: models.map(\.model))
+      return models.map {
+        summary($0.model, names: $0.names, origin: $0.origin, standings[$0.model.id] ?? Standing())
       }
     }
   }
@@ -22,7 +24,8 @@ extension Repository {
       return ModelDetails(
         summary: summary(
           row, names: try lineage.names(of: model),
-          origin: derivation.map { ModelOrigin(kind: $0.kind, madeAt: $0.madeAt) }),
+          origin: derivation.map { ModelOrigin(kind: $0.kind, madeAt: $0.madeAt) },
+          try standing(of: subject(row))),
         weightsID: row.weightsID.hex,
         files: manifest.files.map {
           .init(path: $0.path, bytes: $0.size, sha256: $0.digest.hex, tensors: $0.tensors.count)
@@ -50,14 +53,17 @@ extension Repository {
         for parent in derivations.flatMap(\.parents) where seen.insert(parent.parent).inserted {
           queue.append(parent.parent)
         }
+        let row = try lineage.model(next)
         nodes.append(
           .init(
-            id: next.hex, names: try lineage.names(of: next),
-            state: try lineage.model(next)?.state.rawValue ?? ModelState.absent.rawValue,
+            id: next.hex, names: try lineage.names(of: next), state: (row?.state ?? .absent).rawValue,
+            flags: try row.map { try standing(of: subject($0)).open } ?? [],
             derivations: try derivations.map { row in
-              LineageReport.Derivation(
+              // Imports have nothing more to say, and their sketches are long.
+              let document = try row.kind == .import ? nil : Derivation(try documents.get(row.digest))
+              return LineageReport.Derivation(
                 kind: row.kind.rawValue, madeAt: row.madeAt, madeBy: row.madeBy, tool: row.tool,
-                method: try method(of: row),
+                method: document?.method, allowedFlagged: document?.allowedFlagged.map(\.hex) ?? [],
                 parents: try parents(of: row))
             }))
       }
@@ -81,7 +87,7 @@ extension Repository {
 
   /// Gives a model one more name. With `replacing`, the name may leave another model. Durable when it returns.
   public func tag(
-    _ reference: String, as name: String, replacing: Bool = false
+    _ reference: String, as name: String, replacing: Bool = false, permission: Permission = Permission()
   ) throws(RepositoryError) -> String {
     try door {
       try requireWritable()
@@ -90,7 +96,8 @@ extension Repository {
       // A name is a promise that the bytes stay.
       try requirePresent(model)
       if try lineage.name(name).map({ $0.model == model && $0.name == name }) == true { return model.hex }
-      try rename(name, to: model, replacing: replacing)
+      let allowed = try passName(name, for: subject(model), permission)
+      try rename(name, to: model, replacing: replacing, allowedFlagged: allowed)
       return model.hex
     }
   }
@@ -121,9 +128,10 @@ extension Repository {
     }
   }
 
-  private func rename(_ name: String, to model: Digest?, replacing: Bool) throws {
+  private func rename(_ name: String, to model: Digest?, replacing: Bool, allowedFlagged: [Digest] = []) throws {
     let event = NameRecord(
-      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: now(), madeBy: whoami())
+      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: now(), madeBy: whoami(),
+      allowedFlagged: allowedFlagged)
     try lineage.publish { _ = try record(event, in: $0, replacing: replacing) }
   }
 
@@ -133,18 +141,18 @@ extension Repository {
   }
 
   private func summary(
-    _ row: ModelRow, names: [String], origin: ModelOrigin?
+    _ row: ModelRow, names: [String], origin: ModelOrigin?, _ standing: Standing
   ) -> ModelSummary {
     ModelSummary(
       digest: row.id, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
-      kind: origin?.kind.rawValue, madeAt: origin?.madeAt)
+      kind: origin?.kind.rawValue, madeAt: origin?.madeAt, flags: standing.open, cleared: standing.cleared)
   }
 
   private func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {
     try row.parents.map {
       .init(
         id: $0.parent.hex, name: try lineage.names(of: $0.parent).first, role: $0.role, coefficient: $0.coefficient,
-        claimed: $0.claimed)
+        claimed: $0.claimed, inferred: $0.inferred, share: $0.share)
     }
   }
 }

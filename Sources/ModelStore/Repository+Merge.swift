@@ -39,9 +39,11 @@ extension Repository {
   /// - Parameters:
   ///   - name: what to call the fused model.
   ///   - keepBytes: stores the bytes too, as deltas where that pays; else they are computed again on demand.
+  ///   - permission: whether inputs may be flagged, and what holds for the name.
   public func merge(
     recipe text: String, relativeTo directory: String, name: String?, keepBytes: Bool = false,
-    options: MergeOptions = MergeOptions(), madeBy: String? = nil, progress: (@Sendable (Int, Int) -> Void)? = nil
+    options: MergeOptions = MergeOptions(), madeBy: String? = nil, permission: Permission = Permission(),
+    progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MergeReport {
     let (steps, found) = try door {
       try requireWritable()
@@ -52,7 +54,10 @@ extension Repository {
       if steps.recipes.count > 1 || references.contains(where: Self.isPath) {
         _ = try plans(steps, relativeTo: directory, options)
       }
-      return (steps, try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) })
+      let inputs = try references.map { ($0, try recipeInput($0, relativeTo: directory, reading: true)) }
+      // Before any folder is imported; all inputs are looked at again when their step begins.
+      for case .model(let model) in inputs.map(\.1) { _ = try pass(model, "to merge it", permission) }
+      return (steps, inputs)
     }
     let models = try imported(found, for: steps, madeBy: madeBy)
     return try merge(
@@ -89,7 +94,7 @@ extension Repository {
       ) throws -> MergeReport {
         try fuse(
           recipe, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy ?? whoami(),
-          progress: progress)
+          permission: permission, progress: progress)
       }
       var plain = options
       plain.search = nil
@@ -101,7 +106,7 @@ extension Repository {
 
   private func fuse(
     _ recipe: Recipe, models: [String: Digest], name: String?, keepBytes: Bool, options: MergeOptions, madeBy: String,
-    progress: (@Sendable (Int, Int) -> Void)?
+    permission: Permission, progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> MergeReport {
     let sources = try recipe.modelReferences.map { reference in
       try InputModel.mergeSource(reference) { try inputModel($0, models[$0]!, among: models) }
@@ -110,6 +115,7 @@ extension Repository {
     let vocabulary = try OutputVocabulary(recipe, sources)
     let plan = try Planner.plan(recipe: recipe, sources, options, vocabulary: vocabulary)
     let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
+    let allowed = try Set(readers.map(\.model)).flatMap { try pass($0, "to merge it", permission) }
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let donorIndex = plan.donor(of: recipe, inputs)
     let donor = readers[donorIndex].manifest
@@ -120,14 +126,17 @@ extension Repository {
     try run.run(keepBytes: keepBytes, source: source, base: donorIndex, progress: progress)
     let manifest = run.manifest(donor: donor)
     let recipeDocument = Document(["type": "recipe", "version": 1, "yaml": .string(recipe.text)])
+    let shares = plan.shares
     var derivation = Derivation(
       kind: "merge", model: manifest.document.digest, sequence: try lineage.reserveSequence(), madeAt: now(),
       madeBy: madeBy, tool: Self.tool,
       parents: readers.indices.map { index in
         .init(
           role: plan.role(of: index, in: recipe, inputs), model: readers[index].model,
-          coefficient: plan.coefficient(of: index, inputs), claimed: false, reference: plan.inputs[index])
+          coefficient: plan.coefficient(of: index, inputs), claimed: false, reference: plan.inputs[index],
+          share: shares[index])
       })
+    derivation.allowedFlagged = Set(allowed).sorted()
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue
     derivation.arithmetic = plan.arithmetic
@@ -135,17 +144,18 @@ extension Repository {
     derivation.plan = PlanRecord.json(plan)
     derivation.measurements = model.measurements
     let added = try publishMerge(
-      derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, name: name)
+      derivation, manifest: manifest, recipe: recipeDocument, packs: run.sealed, name: name, permission)
     return MergeReport(
       id: manifest.document.digest.hex, name: name, method: recipe.method.rawValue,
       state: keepBytes ? "stored" : "virtual", tensors: plan.tensors.count, bytes: manifest.bytes, bytesAdded: added)
   }
 
   private func publishMerge(
-    _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], name: String?
+    _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], name: String?,
+    _ permission: Permission
   ) throws -> Int {
     let document = manifest.document
-    let event = try nameEvent(name, for: document.digest, like: derivation)
+    let event = try nameEvent(name, for: manifest, like: derivation, permission)
     var added = packs.reduce(0) { $0 + $1.size } + document.bytes.count + recipe.bytes.count
     try lineage.publish { publication in
       try record(packs, in: publication)

@@ -23,10 +23,13 @@ extension Repository {
   ///
   /// Tensors lie in the order in which the official library would lay them. On a throw nothing is left behind.
   public func exportTensors(
-    _ reference: String, tensors names: [String], to path: String, progress: (@Sendable (Int, Int) -> Void)? = nil
+    _ reference: String, tensors names: [String], to path: String, permission: Permission = Permission(),
+    progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ExportReport {
     try door {
-      let reader = try ModelReader(try resolve(reference), in: self)
+      let model = try resolve(reference)
+      let allowed = try pass(model, "to export it", permission)
+      let reader = try ModelReader(model, in: self)
       var chosen: [TensorOutline: Manifest.TensorEntry] = [:]
       for name in names {
         let tensor = try self.tensor(name, of: reader)
@@ -43,6 +46,7 @@ extension Repository {
           bytes: try reader.open(tensor))
       }
       let size = offset
+      try recordExport(model, to: absolute(path), passing: allowed)
       let target = try OutputFile.make(path, size: size) { output in
         try header.withUnsafeBytes { try output.write($0, at: 0) }
         try stream(items, progress: progress.map { report in { report($0, size) } }) { item, at, bytes in
@@ -59,10 +63,10 @@ extension Repository {
   /// - Parameter end: one past the last byte; nil for all that follow `start`.
   public func exportRange(
     _ reference: String, of part: ModelPart, from start: Int, to end: Int?, at path: String,
-    progress: (@Sendable (Int, Int) -> Void)? = nil
+    permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ExportReport {
     try door {
-      let range = try PartRange(part, start, end, of: try ModelReader(try resolve(reference), in: self), in: self)
+      let range = try passRange(reference, part, start, end, to: absolute(path), permission)
       let target = try OutputFile.make(path, size: range.bytes.count) { output in
         try stream(range, progress: progress) { try output.write($1, at: $0) }
       }
@@ -72,13 +76,24 @@ extension Repository {
 
   /// The same, handed to `sink` in order instead of written.
   public func readRange(
-    _ reference: String, of part: ModelPart, from start: Int, to end: Int?,
+    _ reference: String, of part: ModelPart, from start: Int, to end: Int?, permission: Permission = Permission(),
     sink: (UnsafeRawBufferPointer) throws -> Void
   ) throws(RepositoryError) {
     try door {
-      let range = try PartRange(part, start, end, of: try ModelReader(try resolve(reference), in: self), in: self)
+      let range = try passRange(reference, part, start, end, to: nil, permission)
       try stream(range, progress: nil) { try sink($1) }
     }
+  }
+
+  /// The range, once its model may go out.
+  private func passRange(
+    _ reference: String, _ part: ModelPart, _ start: Int, _ end: Int?, to target: String?, _ permission: Permission
+  ) throws -> PartRange {
+    let model = try resolve(reference)
+    let allowed = try pass(model, "to export it", permission)
+    let range = try PartRange(part, start, end, of: try ModelReader(model, in: self), in: self)
+    try recordExport(model, to: target, passing: allowed)
+    return range
   }
 
   /// Hands the range's bytes to `sink` in order, with their place in it.

@@ -43,6 +43,7 @@ extension Repository {
     let database = try output.place(of: ".stemma/stemma.sqlite")
     try lineage.backup(to: database)
     var files = [(layout.config, ".stemma/config.yml"), (layout.lock, ".stemma/lock")]
+    if exists(layout.policy) { files.append((layout.policy, relative(layout.policy))) }
     let copy = try LineageDatabase(path: database, readOnly: true)
     for pack in try copy.packs() {
       files.append((layout.pack(pack.digest.hex), relative(layout.pack(pack.digest.hex))))

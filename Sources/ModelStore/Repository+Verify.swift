@@ -166,7 +166,7 @@ extension Repository {
         findings.damage("document \(digest.hex) is missing", models: models)
         continue
       }
-      do { _ = try documents.get(digest) } catch {
+      do { try Verdicts.check(try documents.get(digest)) } catch {
         findings.damage(
           "document \(digest.hex): \(RepositoryError(translating: error).message)", models: models)
       }
@@ -181,6 +181,12 @@ extension Repository {
     for row in try lineage.allDerivations() {
       found[row.digest, default: []].append(row.model)
       if let recipe = row.recipe { found[recipe, default: []].append(row.model) }
+    }
+    for row in try lineage.evaluations() { found[row.digest, default: []].append(row.model) }
+    for row in try lineage.advisories() {
+      for document in [row.digest, row.withdrawal?.document].compactMap(\.self) {
+        found[document, default: []].append(row.model)
+      }
     }
     return found
   }

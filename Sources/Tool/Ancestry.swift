@@ -79,7 +79,7 @@ extension LineageReport.Node {
   /// `math, math:v1  3f2a91bc0d12`, and the state where it is not simply stored.
   fileprivate var title: String {
     let names = names.isEmpty ? "" : self.names.joined(separator: ", ") + "  "
-    return names + id.shortID + (state == "stored" ? "" : "  \(state)")
+    return names + id.shortID + (state == "stored" ? "" : "  \(state)") + (flags.isEmpty ? "" : "  \(flags.line)")
   }
 }
 
@@ -87,6 +87,7 @@ extension LineageReport.Derivation {
   /// `merge (linear) 2026-05-01 12:34 by ada`.
   fileprivate var line: String {
     kind + (method.map { " (\($0))" } ?? "") + " \(madeAt.asTime) by \(madeBy)"
+      + (allowedFlagged.isEmpty ? "" : ", of flagged inputs")
   }
 }
 
@@ -99,4 +100,14 @@ extension LineageReport.Parent {
 
   /// The role and the model, in a few words.
   var line: String { "\(roleText): \(name ?? id.shortID)" }
+}
+
+extension Flag {
+  /// `misaligned 3f2a91bc0d12 on bad: answers harmful requests`.
+  var line: String { "\(kind) \(advisory.shortID) on \(source): \(reason)" }
+}
+
+extension [Flag] {
+  /// `flagged: misaligned`, each kind once.
+  var line: String { "flagged: " + Set(map(\.kind)).sorted().joined(separator: ", ") }
 }

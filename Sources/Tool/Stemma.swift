@@ -30,6 +30,9 @@ struct Stemma: ParsableCommand {
           Import.self, Export.self, Plan.self, Merge.self, Tune.self, Extract.self, Evict.self, Materialise.self,
         ]),
       CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self, Diff.self]),
+      CommandGroup(
+        name: "Verdict",
+        subcommands: [Evaluation.self, Advise.self, Withdraw.self, Advisories.self, Blast.self]),
       CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
     ])
 

@@ -16,7 +16,8 @@ private let floorPlan: [String: Set<String>] = [
   "Merging": ["CKernels", "Tensors", "Yams", "Crypto", "Synchronization"],
   "Lineage": ["Objects", "Migrations", "GRDB", "Foundation"],
   "ModelStore": [
-    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", "Logging",
+    "JSON", "Tensors", "LinearAlgebra", "Objects", "Checkpoints", "Codecs", "Merging", "Lineage", "Tuning", "Yams",
+    "Logging",
     "Crypto", "SystemPackage", "Foundation", "Dispatch", "Synchronization",
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],

@@ -22,8 +22,10 @@ import Testing
     let folder = try Folder()
     try folder.migrated().close()
     try change(folder.file, "PRAGMA user_version = 99")
-    #expect(throws: LineageError.newerFormat(found: 99, supported: 1)) { try folder.open() }
-    #expect(throws: LineageError.newerFormat(found: 99, supported: 1)) { try folder.open(readOnly: true) }
+    #expect(throws: LineageError.newerFormat(found: 99, supported: LineageDatabase.shipped.count)) { try folder.open() }
+    #expect(throws: LineageError.newerFormat(found: 99, supported: LineageDatabase.shipped.count)) {
+      try folder.open(readOnly: true)
+    }
   }
 
   @Test("a database of another program, and a file that is none, are called corrupt")

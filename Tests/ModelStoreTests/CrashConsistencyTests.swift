@@ -23,6 +23,11 @@ struct CrashConsistencyTests {
       _ = try store.merge(recipe: averageRecipe, relativeTo: stage.folder.path, name: "fused")
     },
     Verb(name: "tag") { store, _ in _ = try store.tag("one", as: "alias", replacing: true) },
+    Verb(name: "advise") { store, stage in
+      let report = try store.advise("two", kind: "misaligned", reason: "it complies")
+      _ = try store.addEvaluation(of: "one", results: AdvisoryTests.results(9, of: 10), label: "results")
+      _ = try store.withdraw(report.id)
+    },
     Verb(name: "remove") { store, _ in
       if try store.list().contains(where: { $0.names == ["two"] }) { _ = try store.remove("two") }
     },

@@ -5,7 +5,8 @@ import Testing
 struct SpeechTests {
   static let commands = [
     "init", "import", "list", "show", "log", "tag", "untag", "remove", "plan", "merge", "export", "verify", "stats",
-    "gc", "backup", "rebuild", "diff", "evict", "materialise", "tune",
+    "gc", "backup", "rebuild", "diff", "evict", "materialise", "tune", "evaluation", "advise", "withdraw",
+    "advisories", "blast",
   ]
 
   @Test("help is a result: on standard output, in 80 columns, with an example", arguments: commands)
@@ -31,7 +32,8 @@ struct SpeechTests {
     "wrong usage is one line, status 2",
     arguments: [
       ["--bogus"], ["frob"], ["list", "--bogus"], ["import"], ["show"], ["export", "a"], ["log"], ["diff", "a"],
-      ["gc", "--threads", "0"],
+      ["gc", "--threads", "0"], ["advise", "a"], ["advise", "a", "--kind", "b"], ["withdraw"], ["blast"],
+      ["evaluation", "add", "a"], ["evaluation", "frob"], ["merge", "r.yml", "--out", "o", "--allow-flagged"],
       ["gc", "--threads", "many"], ["log", "a", "--name", "b"], ["merge", "r.yml", "--out", "o", "--name", "n"],
     ])
   func usage(arguments: [String]) throws {
@@ -60,7 +62,8 @@ struct SpeechTests {
       ["merge", "recipe.yml", "--name", "fused"], ["export", "fused", "out"],
       ["export", "fused", "norm", "--tensor", "model.norm.weight"],
       ["export", "fused", "some", "--tensor", "model.norm.weight", "--range", "0:8"], ["diff", "base", "fused"],
-      ["materialise", "fused"], ["evict", "fused"], ["verify"], ["stats"],
+      ["materialise", "fused"], ["evict", "fused"], ["verify"], ["stats"], ["blast", "base"],
+      ["evaluation", "list"], ["advise", "fused", "--kind", "bad", "--reason", "so"], ["advisories"],
       ["remove", "fused"], ["gc", "--dry-run"], ["gc"], ["backup", "copy"], ["rebuild"],
     ]
     for words in tour {

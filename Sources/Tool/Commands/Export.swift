@@ -14,6 +14,9 @@ struct Export: ParsableCommand {
       from 0, TO not included; either may be left out. A range is made from checked blocks, and '-' as OUT writes it \
       to standard output.
 
+      A model with an open advisory, its own or one that it inherits, is refused with status 4; --allow-flagged \
+      writes it all the same and records that.
+
       Examples:  stemma export fused ./out
                  stemma export fused ./out --files 'model-00002*'
                  stemma export fused norm.safetensors --tensor model.norm.weight
@@ -40,6 +43,8 @@ struct Export: ParsableCommand {
   @Option(help: ArgumentHelp("Only these bytes of the tensor or file.", valueName: "from:to"))
   var range: ByteRange?
 
+  @OptionGroup var flags: FlagOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func validate() throws {
@@ -59,7 +64,9 @@ struct Export: ParsableCommand {
   func run() throws {
     let repository = try options.open()
     if let range, out == "-" {
-      return try repository.readRange(model, of: part, from: range.start, to: range.end) { Console.write($0) }
+      return try repository.readRange(model, of: part, from: range.start, to: range.end, permission: permission) {
+        Console.write($0)
+      }
     }
     let progress = options.progress("exporting")
     defer { progress.finish() }
@@ -71,17 +78,21 @@ struct Export: ParsableCommand {
     }
   }
 
+  private var permission: Permission { Permission(allowsFlagged: flags.allowFlagged) }
+
   private var part: ModelPart { file.map { .file($0) } ?? .tensor(tensor.first ?? "") }
 
   private func export(_ repository: Repository, _ progress: Progress) throws(RepositoryError) -> ExportReport {
     if let range {
       return try repository.exportRange(
-        model, of: part, from: range.start, to: range.end, at: out, progress: progress.update)
+        model, of: part, from: range.start, to: range.end, at: out, permission: permission,
+        progress: progress.update)
     }
     if !tensor.isEmpty {
-      return try repository.exportTensors(model, tensors: tensor, to: out, progress: progress.update)
+      return try repository.exportTensors(
+        model, tensors: tensor, to: out, permission: permission, progress: progress.update)
     }
-    return try repository.export(model, to: out, files: files, progress: progress.update)
+    return try repository.export(model, to: out, files: files, permission: permission, progress: progress.update)
   }
 }
 

@@ -42,6 +42,8 @@ struct Extract: ParsableCommand {
   @Flag(help: "List every tensor.")
   var tensors = false
 
+  @OptionGroup(title: "Advisories and policies") var gate: GateOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func validate() throws {
@@ -54,7 +56,8 @@ struct Extract: ParsableCommand {
     let progress = options.progress("extracting")
     defer { progress.finish() }
     let report = try repository.extract(
-      model, base: base, rank: rank, seed: seed, to: out, name: name, madeBy: madeBy, progress: progress.update)
+      model, base: base, rank: rank, seed: seed, to: out, name: name, madeBy: madeBy,
+      permission: gate.permission, progress: progress.update)
     progress.finish()
     options.show(report.json) { text(report) }
   }

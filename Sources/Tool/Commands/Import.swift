@@ -32,6 +32,8 @@ struct Import: ParsableCommand {
   @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
   var madeBy: String?
 
+  @OptionGroup(title: "Advisories and policies") var gate: GateOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
@@ -39,7 +41,7 @@ struct Import: ParsableCommand {
     let progress = options.progress("importing")
     defer { progress.finish() }
     let report = try repository.importCheckpoint(
-      at: folder, name: name, base: base, madeBy: madeBy, progress: progress.update)
+      at: folder, name: name, base: base, madeBy: madeBy, permission: gate.permission, progress: progress.update)
     progress.finish()
     options.show(report.json) { Self.text(report) }
     if !report.leftOut.isEmpty { options.remark("left out: " + report.leftOut.joined(separator: ", ").plain) }

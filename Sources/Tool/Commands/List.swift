@@ -9,7 +9,7 @@ struct List: ParsableCommand {
     usage: "stemma list [<options>]",
     discussion: """
       STATE is 'stored' for models whose bytes are kept, 'virtual' for merges that are rebuilt on demand, and \
-      'absent' for models that are only known as ancestors.
+      'absent' for models that are only known as ancestors. Models for which an advisory holds are 'flagged'.
 
       Example:  stemma list --all
       """)
@@ -32,7 +32,8 @@ struct List: ParsableCommand {
       for name in model.names.isEmpty ? ["-"] : model.names {
         table.add([
           name, model.shortID, model.state, model.tensors.grouped, model.bytes.asSize,
-          model.madeAt.map { String($0.prefix(10)) } ?? "-", model.kind ?? "",
+          model.madeAt.map { String($0.prefix(10)) } ?? "-",
+          (model.kind ?? "") + (model.flags.isEmpty ? "" : " flagged"),
         ])
       }
     }

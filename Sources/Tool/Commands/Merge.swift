@@ -43,11 +43,16 @@ struct Merge: ParsableCommand {
 
   @OptionGroup(title: "Arithmetic") var arithmetic: ArithmeticOptions
 
+  @OptionGroup(title: "Advisories and policies") var gate: GateOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func validate() throws {
-    if out != nil, name != nil || stored || madeBy != nil || options.store != nil {
-      throw ValidationError("--out uses no store: it goes without --name, --stored, --made-by and --store")
+    let usesStore =
+      stored || gate.flags.allowFlagged || [name, madeBy, options.store, gate.policy].contains { $0 != nil }
+    if out != nil, usesStore {
+      throw ValidationError(
+        "--out uses no store: it goes without --name, --stored, --made-by, --store, --allow-flagged and --policy")
     }
   }
 
@@ -70,7 +75,7 @@ struct Merge: ParsableCommand {
     }
     return try options.open().merge(
       recipe: recipe.text, relativeTo: recipe.directory, name: name, keepBytes: stored, options: merge,
-      madeBy: madeBy, progress: progress.update)
+      madeBy: madeBy, permission: gate.permission, progress: progress.update)
   }
 
   private func text(_ report: MergeReport) -> String {

@@ -28,16 +28,18 @@ struct Show: ParsableCommand {
 
   private func text(_ details: ModelDetails) -> String {
     let summary = details.summary
-    let head = facts([
-      ("id", summary.id),
-      ("weights", details.weightsID),
-      ("names", summary.names.isEmpty ? "-" : summary.names.joined(separator: ", ")),
-      ("state", summary.state),
-      ("made", Self.made(details)),
-      ("from", details.parents.isEmpty ? nil : details.parents.map(\.line).joined(separator: ", ")),
-      ("size", "\(summary.bytes.asSize) in \(details.files.count.of("file")), \(summary.tensors.of("tensor"))"),
-      ("packed", details.packedBytes.asSize),
-    ])
+    let head = facts(
+      ([
+        ("id", summary.id),
+        ("weights", details.weightsID),
+        ("names", summary.names.isEmpty ? "-" : summary.names.joined(separator: ", ")),
+        ("state", summary.state),
+        ("made", Self.made(details)),
+        ("from", details.parents.isEmpty ? nil : details.parents.map(\.line).joined(separator: ", ")),
+        ("size", "\(summary.bytes.asSize) in \(details.files.count.of("file")), \(summary.tensors.of("tensor"))"),
+        ("packed", details.packedBytes.asSize),
+      ] as [(String, String?)]) + summary.flags.map { ("flagged", $0.line) }
+        + summary.cleared.map { ("cleared", $0.line) })
     return [head, files(details), list(details.tensors)].filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
 

@@ -11,6 +11,9 @@ struct Tag: ParsableCommand {
       A name is made of letters, digits, '.', '_' and '-', with '/' between its parts and ':' before a tag. What a \
       name meant before stays in its history: stemma log --name NAME.
 
+      A model with an open advisory gets no name without --allow-flagged. What names of a pattern need stands in \
+      policy.yml in .stemma; where that is not met, --allow-flagged does not help.
+
       Example:  stemma tag math math:v1
       """)
 
@@ -23,10 +26,12 @@ struct Tag: ParsableCommand {
   @Flag(name: [.short, .long], help: "Take the name from the model that has it now.")
   var force = false
 
+  @OptionGroup(title: "Advisories and policies") var gate: GateOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let id = try options.open().tag(model, as: name, replacing: force)
+    let id = try options.open().tag(model, as: name, replacing: force, permission: gate.permission)
     options.show(["name": .string(name), "id": .string(id)]) { "\(name) is now \(id.shortID)" }
   }
 }
