@@ -112,6 +112,10 @@ private let led = bare.map { "transformer." + $0 }
     }
     #expect(try plan([model("a", names)], Plan.mergekit015).tensors.count == 2)
     #expect(try plan([model("a", Array(names.dropLast()))], Plan.mergekit015).tensors.count == 5)
+    let gateless = names.filter { !$0.contains("gate") }
+    for some in [gateless, names.filter { !$0.contains("up_proj") }, names.filter { !$0.contains("down") }] {
+      #expect(try plan([model("a", some)], Plan.mergekit015).tensors.map(\.name) == some.sorted())
+    }
     #expect(try plan([model("a", Array(names.prefix(3)))], Plan.mergekit015).tensors.count == 3)
     #expect(try plan([model("a", names, "AfmoeForCausalLM")], Plan.mergekit015).tensors.count == 6)
     let odd = ModelInput(
@@ -129,20 +133,24 @@ struct NameGolden: Sendable, CustomTestStringConvertible {
   let sha256: String
   let tensors: [(name: String, shape: [Int])]
   /// Model 1 has this before its names.
-  let lead: String
+  var lead = ""
 
   var testDescription: String { "\(architecture) \(method)" }
 
   static let all: [NameGolden] = [
     NameGolden(
       architecture: "MixtralForCausalLM", method: "ties",
-      sha256: "4a9b10cd42be8cd085a5e0825e28064fc4e7d7d50c9f9ed5bf9aad7bc64d3856", tensors: mixtral, lead: ""),
+      sha256: "4a9b10cd42be8cd085a5e0825e28064fc4e7d7d50c9f9ed5bf9aad7bc64d3856", tensors: mixtral(layers: 7)),
     NameGolden(
       architecture: "MixtralForCausalLM", method: "dare_ties",
-      sha256: "b8256b0551933e01a84ae6cc86004ba09a078a0137e37f36a1ad1d44932e2449", tensors: mixtral, lead: ""),
+      sha256: "b8256b0551933e01a84ae6cc86004ba09a078a0137e37f36a1ad1d44932e2449", tensors: mixtral(layers: 7)),
+    NameGolden(
+      architecture: "MixtralForCausalLM", method: "dare_ties",
+      sha256: "ed55c162d8480cd6d438e19b0eef9b41a8097d2b0a88de2db2931c539fed7f21", tensors: mixtral(layers: 13), lead: ""
+    ),
     NameGolden(
       architecture: "Qwen3MoeForCausalLM", method: "dare_ties",
-      sha256: "36d6d860e7ae6cb1772baa0d17cb8b2405ddd0495efd6e3a4bb4634bda9d0c0c", tensors: qwen3, lead: ""),
+      sha256: "36d6d860e7ae6cb1772baa0d17cb8b2405ddd0495efd6e3a4bb4634bda9d0c0c", tensors: qwen3(layers: 7)),
     NameGolden(
       architecture: "GPT2LMHeadModel", method: "ties",
       sha256: "5431b9943c33c7faf4aeea0d6d91e9c9b8d200985c6c5ca2c8c9518b0c4cb133", tensors: gpt2, lead: "transformer."),
@@ -159,13 +167,14 @@ struct NameGolden: Sendable, CustomTestStringConvertible {
   }
 
   private static func mixture(
-    _ block: String, _ roles: [(name: String, shape: [Int])], _ more: (String) -> [(name: String, shape: [Int])]
+    _ layers: Int, _ block: String, _ roles: [(name: String, shape: [Int])],
+    _ more: (String) -> [(name: String, shape: [Int])]
   ) -> [(name: String, shape: [Int])] {
     var tensors: [(name: String, shape: [Int])] = [
       ("model.embed_tokens.weight", [vocabulary, hidden]), ("model.norm.weight", [hidden]),
       ("lm_head.weight", [vocabulary, hidden]),
     ]
-    for layer in 0..<7 {
+    for layer in 0..<layers {
       let at = "model.layers.\(layer)."
       tensors += attention(at) + more(at) + [("\(at)\(block).gate.weight", [experts, hidden])]
       for expert in 0..<experts {
@@ -175,16 +184,20 @@ struct NameGolden: Sendable, CustomTestStringConvertible {
     return tensors.sorted { $0.0 < $1.0 }
   }
 
-  private static let mixtral = mixture(
-    "block_sparse_moe", [("w1", [inner, hidden]), ("w2", [hidden, inner]), ("w3", [inner, hidden])]
-  ) { _ in
-    []
+  private static func mixtral(layers: Int) -> [(name: String, shape: [Int])] {
+    let roles: [(name: String, shape: [Int])] = [
+      ("w1", [inner, hidden]), ("w2", [hidden, inner]), ("w3", [inner, hidden]),
+    ]
+    return mixture(layers, "block_sparse_moe", roles) { _ in [] }
   }
 
-  private static let qwen3 = mixture(
-    "mlp", [("gate_proj", [inner, hidden]), ("down_proj", [hidden, inner]), ("up_proj", [inner, hidden])]
-  ) {
-    [("\($0)self_attn.q_norm.weight", [4]), ("\($0)self_attn.k_norm.weight", [4])]
+  private static func qwen3(layers: Int) -> [(name: String, shape: [Int])] {
+    let roles: [(name: String, shape: [Int])] = [
+      ("gate_proj", [inner, hidden]), ("down_proj", [hidden, inner]), ("up_proj", [inner, hidden]),
+    ]
+    return mixture(layers, "mlp", roles) {
+      [("\($0)self_attn.q_norm.weight", [4]), ("\($0)self_attn.k_norm.weight", [4])]
+    }
   }
 
   private static let gpt2: [(name: String, shape: [Int])] = {

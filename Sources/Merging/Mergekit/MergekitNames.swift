@@ -85,8 +85,7 @@ enum MergekitNames {
   private static func stack(
     _ pieces: [TensorInput], of count: Int, as name: String, _ experts: Int
   ) -> TensorInput? {
-    let first = pieces[0]
-    guard pieces.count == count,
+    guard let first = pieces.first, pieces.count == count,
       pieces.allSatisfy({ $0.dtype == first.dtype && $0.shape == first.shape && $0.part == first.part })
     else { return nil }
     let rows = first.shape.dimensions[0] * (count / experts)
@@ -99,6 +98,6 @@ enum MergekitNames {
 extension TensorInput {
   /// A matrix of numbers as it is stored.
   fileprivate var isPlainMatrix: Bool {
-    dtype.isMergeable && shape.dimensions.count == 2 && change == nil && pieces.isEmpty
+    dtype.isMergeable && shape.dimensions.count == 2 && (shape.elementCount ?? 0) > 0 && change == nil && pieces.isEmpty
   }
 }

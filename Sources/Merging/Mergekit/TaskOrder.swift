@@ -81,8 +81,8 @@ enum TaskOrder {
   private static let qwen3 = Table(size: 11, places: ["mlp.experts.down_proj": 1, "mlp.experts.gate_up_proj": 2])
 }
 
-/// A set of small numbers that hands them out in the order of CPython's (3.7 and later): open addressing, nine steps
-/// ahead, then elsewhere; what was taken out leaves a mark until the table grows.
+/// A set of small numbers that hands them out in the order of CPython's (as of 3.11): open addressing, nine steps
+/// ahead, then elsewhere; what was taken out leaves a mark, and a new number takes the last mark on its way.
 struct PythonSet {
   private var table = [Int](repeating: Self.free, count: 8)
   private var filled = 0
@@ -97,10 +97,12 @@ struct PythonSet {
 
   mutating func insert(_ number: Int) {
     let place = place(of: number)
-    guard table[place] == Self.free else { return }
+    guard table[place] != number else { return }
+    let isMarked = table[place] == Self.mark
     table[place] = number
-    filled += 1
     used += 1
+    if isMarked { return }
+    filled += 1
     guard filled * 5 >= (table.count - 1) * 3 else { return }
     let numbers = table.filter { $0 >= 0 }
     let least = used > 50_000 ? used * 2 : used * 4
@@ -123,15 +125,17 @@ struct PythonSet {
     return number
   }
 
-  /// Where the number is, or the free place where it belongs.
+  /// Where the number is, or the place where it belongs.
   private func place(of number: Int) -> Int {
     let mask = table.count - 1
     var disturbance = number
     var start = number & mask
+    var marked: Int?
     while true {
-      for place in start...(start + 9 <= mask ? start + 9 : start)
-      where table[place] == number || table[place] == Self.free {
-        return place
+      for place in start...(start + 9 <= mask ? start + 9 : start) {
+        if table[place] == number { return place }
+        if table[place] == Self.free { return marked ?? place }
+        if table[place] == Self.mark { marked = place }
       }
       disturbance >>= 5
       start = (start * 5 + 1 + disturbance) & mask
