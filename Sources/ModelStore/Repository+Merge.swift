@@ -61,7 +61,8 @@ extension Repository {
     }
     let models = try imported(found, for: steps, madeBy: madeBy)
     return try merge(
-      steps, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy, progress: progress)
+      steps, models: models, name: name, keepBytes: keepBytes, options: options, madeBy: madeBy,
+      permission: permission, progress: progress)
   }
 
   /// The models that the inputs of recipes are; folders are imported.
@@ -84,7 +85,7 @@ extension Repository {
   /// Runs recipes on these models and records what each makes; the last one's result gets the name.
   func merge(
     _ steps: RecipeSteps, models: [String: Digest], name: String?, keepBytes: Bool = false, options: MergeOptions,
-    madeBy: String?, progress: (@Sendable (Int, Int) -> Void)?
+    madeBy: String?, permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)?
   ) throws(RepositoryError) -> MergeReport {
     try door {
       var models = models

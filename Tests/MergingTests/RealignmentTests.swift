@@ -5,7 +5,7 @@ import Testing
 @testable import Merging
 
 /// An aligned model, two tunes, a mask and a subspace, random; one matrix `w` and one vector `v`.
-private struct Family {
+private struct Realigned {
   static let (rows, columns, rank) = (37, 53, 4)
   static let names = ["aligned", "one", "two", "mask", "space"]
   let dtype: DType
@@ -141,7 +141,7 @@ struct RealignmentTests {
   func masks(rescales: Bool) throws {
     let rescale = rescales ? "mean" : "none"
     for (dtype, seed) in [(DType.bf16, 1 as UInt64), (.f16, 2), (.f32, 3)] {
-      let family = Family(dtype, seed: seed)
+      let family = Realigned(dtype, seed: seed)
       let yaml =
         "merge_method: task_arithmetic\n\(Self.head)models: [{model: one, parameters: {weight: 1}}]\n"
         + "stemma: {mask: {name: mask, rescale: \(rescale)}}"
@@ -154,7 +154,7 @@ struct RealignmentTests {
         }
       }
     }
-    let family = Family(.f64, seed: 4)
+    let family = Realigned(.f64, seed: 4)
     let found = try family.result(
       "merge_method: linear\nbase_model: aligned\nmodels: [{model: one, parameters: {weight: 1}}, {model: aligned, "
         + "parameters: {weight: 0}}]\nstemma: {mask: {name: mask, rescale: \(rescale)}}")
@@ -163,7 +163,7 @@ struct RealignmentTests {
 
   @Test("a model's own setting goes before the recipe's, and false turns it off")
   func choices() throws {
-    let family = Family(.bf16, seed: 5)
+    let family = Realigned(.bf16, seed: 5)
     func plan(_ one: String, _ shared: String) throws -> [Realignment?] {
       let yaml =
         "merge_method: ties\n\(Self.head)parameters: {weight: 1}\nmodels: [{model: one\(one)}, {model: two}]\n\(shared)"
@@ -182,7 +182,7 @@ struct RealignmentTests {
   @Test("projections are those of plain loops, the same for any block, and leave vectors alone")
   func projections() throws {
     for (dtype, seed) in [(DType.bf16, 6 as UInt64), (.f64, 7)] {
-      let family = Family(dtype, seed: seed)
+      let family = Realigned(dtype, seed: seed)
       let (b, x) = (family.numbers["aligned"]!["w"]!, family.numbers["one"]!["w"]!)
       let inside = family.projection("one")
       for (key, expected) in [
@@ -201,7 +201,7 @@ struct RealignmentTests {
 
   @Test("somf is the method that its variant names, with the authors' numbers")
   func somf() throws {
-    let family = Family(.bf16, seed: 8)
+    let family = Realigned(.bf16, seed: 8)
     func check(_ variant: String?, _ method: String, _ parameters: String, rescale: String = "", models: String) throws
     {
       let list = "models: [\(models)]\n"
@@ -229,7 +229,7 @@ struct RealignmentTests {
 
   @Test("resta, pre_post and merge_align are their formulas")
   func formulas() throws {
-    let family = Family(.f32, seed: 9)
+    let family = Realigned(.f32, seed: 9)
     let (b, x, y) = (
       family.numbers["aligned"]!["w"]!, family.numbers["one"]!["w"]!, family.numbers["two"]!["w"]!
     )
@@ -249,7 +249,7 @@ struct RealignmentTests {
 
   @Test("safe_lora projects where the cosine is low, safemerge merges there; other tensors are the fine-tune's")
   func choosing() throws {
-    let family = Family(.f32, seed: 10)
+    let family = Realigned(.f32, seed: 10)
     let (b, x, y) = (
       family.numbers["aligned"]!["w"]!, family.numbers["one"]!["w"]!, family.numbers["two"]!["w"]!
     )
@@ -276,7 +276,7 @@ struct RealignmentTests {
 
   @Test("what a mask would hide is refused, by tensor, model and element")
   func nonfinite() throws {
-    var family = Family(.f32, seed: 11)
+    var family = Realigned(.f32, seed: 11)
     let hidden = family.bits.firstIndex(of: false)!
     family.spoil("one", element: hidden)
     let yaml = "merge_method: task_arithmetic\n\(Self.head)models: [{model: one, parameters: {weight: 1}}]\nstemma: "
@@ -330,7 +330,7 @@ struct RealignmentTests {
       ),
     ])
   func refusals(yaml: String, part: String) throws {
-    let family = Family(.bf16, seed: 12)
+    let family = Realigned(.bf16, seed: 12)
     let error = try #require(throws: MergeError.self) { try family.plan(yaml) }
     #expect(error.description.contains(part), "\(error)")
   }
@@ -364,7 +364,7 @@ struct RealignmentTests {
   }
 }
 
-extension Family {
+extension Realigned {
   fileprivate mutating func spoil(_ model: String, element: Int) {
     data[model]!["w"]!.replaceSubrange(4 * element..<4 * element + 4, with: Plain.bytes(.nan, .f32))
   }
