@@ -25,11 +25,13 @@ struct Derivation: Sendable {
   var sketch: Sketch?
   /// Merges.
   var recipe: Digest?
-  /// The merge method, or of an adapter its kind and rank.
+  /// The merge method, of an adapter its kind and rank, or of a mask or subspace its rule.
   var method: String?
   var arithmetic: String?
   /// How the factors of an extracted adapter were found, and what they leave out.
   var extraction: JSONValue?
+  /// Of a learnt mask the digests of its data, and what the program that learnt it tells.
+  var training: JSONValue?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -58,6 +60,7 @@ struct Derivation: Sendable {
     if let method { members.append(.init("method", .string(method))) }
     if let arithmetic { members.append(.init("arithmetic", .string(arithmetic))) }
     if let extraction { members.append(.init("extraction", extraction)) }
+    if let training { members.append(.init("training", training)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -106,6 +109,7 @@ struct Derivation: Sendable {
     method = value["method"]?.text
     arithmetic = value["arithmetic"]?.text
     extraction = value["extraction"]
+    training = value["training"]
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

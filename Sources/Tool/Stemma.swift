@@ -27,6 +27,7 @@ struct Stemma: ParsableCommand {
       CommandGroup(
         name: "Model",
         subcommands: [Import.self, Export.self, Plan.self, Merge.self, Extract.self, Evict.self, Materialise.self]),
+      CommandGroup(name: "Safety", subcommands: [Mask.self, Subspace.self]),
       CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self, Diff.self]),
       CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
     ])
