@@ -11,3 +11,6 @@ void sorgqr_(
 void sgesdd_(
     const char *jobz, const int *m, const int *n, float *a, const int *lda, float *s, float *u, const int *ldu,
     float *vt, const int *ldvt, float *work, const int *lwork, int *iwork, int *info);
+void dsyevd_(
+    const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+    const int *lwork, int *iwork, const int *liwork, int *info);

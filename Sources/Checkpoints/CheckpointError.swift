@@ -7,6 +7,8 @@ package enum CheckpointError: Error, Sendable, Equatable {
   case header(path: String, HeaderFault)
   case index(path: String, IndexFault)
   case adapter(path: String, AdapterFault)
+  /// A mask or a subspace.
+  case named(path: String, NamedTensorsFault)
   /// The tensor is in two files that together are one model.
   case tensorTwice(tensor: String, first: String, second: String)
   case cannotRead(path: String, reason: String)
@@ -69,6 +71,7 @@ extension CheckpointError: CustomStringConvertible {
     case .header(let path, let fault): "\(path.quoted): \(fault)"
     case .index(let path, let fault): "\(path.quoted): \(fault)"
     case .adapter(let path, let fault): "\(path.quoted): \(fault)"
+    case .named(let path, let fault): "\(path.quoted): \(fault)"
     case .tensorTwice(let tensor, let first, let second):
       "the tensor \(tensor.quoted) is in both \(first.quoted) and \(second.quoted)"
     case .cannotRead(let path, let reason): "cannot read \(path.quoted): \(reason)"
@@ -77,7 +80,11 @@ extension CheckpointError: CustomStringConvertible {
 
   /// True for what is well-formed but not read.
   package var isUnsupported: Bool {
-    if case .adapter(_, let fault) = self { fault.isUnsupported } else { false }
+    switch self {
+    case .adapter(_, let fault): fault.isUnsupported
+    case .named(_, let fault): fault.isUnsupported
+    default: false
+    }
   }
 
   /// One line on how to get past the error, where there is something to say.
@@ -96,6 +103,7 @@ extension CheckpointError: CustomStringConvertible {
     case .index(_, .tensorUnlisted), .index(_, .tensorMissing), .tensorTwice:
       "files of an older save may be mixed in; keep the files of one save only"
     case .adapter(_, let fault): fault.hint
+    case .named(_, let fault): fault.hint
     default: nil
     }
   }

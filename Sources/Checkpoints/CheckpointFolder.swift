@@ -53,11 +53,35 @@ package struct CheckpointFolder: Sendable {
       let header = files.first(where: { $0.path == Adapter.weightsFile })?.header
     else { return nil }
     let place = path.joined(Adapter.configFile)
-    let file = try ReadFile(place)
-    let text = try file.bytes(at: 0, count: file.stamp.size)
     return try Adapter(
-      config: AdapterConfig(parsing: text, path: place), tensors: header.tensors.map(\.outline),
+      config: AdapterConfig(parsing: text(Adapter.configFile), path: place), tensors: header.tensors.map(\.outline),
       path: path.joined(Adapter.weightsFile))
+  }
+
+  /// The mask in the folder, its configuration read and checked against the form of its bits, which are not read; nil
+  /// where it holds none.
+  ///
+  /// - Throws: `CheckpointError.named`.
+  package func mask() throws(CheckpointError) -> Mask? {
+    guard Mask.isMask(files.map(\.path)) else { return nil }
+    return try Mask(parsing: text(Mask.configFile), bits: outlines(of: Mask.bitsFile), path: path)
+  }
+
+  /// The subspace in the folder, in the same way.
+  ///
+  /// - Throws: `CheckpointError.named`.
+  package func subspace() throws(CheckpointError) -> Subspace? {
+    guard Subspace.isSubspace(files.map(\.path)) else { return nil }
+    return try Subspace(parsing: text(Subspace.configFile), bases: outlines(of: Subspace.basisFile), path: path)
+  }
+
+  private func text(_ name: String) throws(CheckpointError) -> [UInt8] {
+    let file = try ReadFile(path.joined(name))
+    return try file.bytes(at: 0, count: file.stamp.size)
+  }
+
+  private func outlines(of name: String) -> [TensorOutline] {
+    (files.first { $0.path == name }?.header?.tensors ?? []).map(\.outline)
   }
 
   private static func requireSafetensors(_ names: [String], in path: String) throws(CheckpointError) {

@@ -105,6 +105,10 @@ package enum DerivationKind: String, Sendable {
   case adapter
   /// An adapter found as the difference of two models.
   case extract
+  /// A mask; its parents are what it was made of.
+  case mask
+  /// A subspace; its parents are the two models that it was derived from.
+  case subspace
 }
 
 /// One input of a derivation.

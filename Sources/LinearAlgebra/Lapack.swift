@@ -19,6 +19,9 @@ enum Lapack {
     return true
   }()
 
+  /// To be called before any routine.
+  static func prepare() { _ = isSingle }
+
   /// `out = alpha · a b + beta · out`, with `a` rows × inner and `b` inner × columns, which may be given as its
   /// transpose.
   static func multiply(

@@ -87,7 +87,7 @@ extension TensorInput {
 
 extension Manifest {
   /// True for an adapter's files.
-  var isAdapter: Bool { Adapter.isAdapter(files.map(\.path)) }
+  var isAdapter: Bool { kind == .adapter }
 
   /// The tensors that are the model: all, but of an adapter only those of its weights' file.
   var modelTensors: [TensorEntry] {
@@ -101,6 +101,7 @@ extension Repository {
   /// - Parameter names: what other names of the recipe stand for; the base of an adapter is called as there.
   func inputModel(_ reference: String, _ model: Digest, among names: [String: Digest]) throws -> InputModel {
     let manifest = try manifest(of: model)
+    try manifest.kind.requireWeights(reference)
     let source = mergeSource(of: manifest, reference: reference)
     guard let adapter = try adapter(of: manifest, reference) else { return InputModel(source: source, adapter: nil) }
     return InputModel(source: source, adapter: adapter) {

@@ -29,7 +29,7 @@ struct Derivation: Sendable {
   var sketch: Sketch?
   /// Merges.
   var recipe: Digest?
-  /// The merge method, or of an adapter its kind and rank.
+  /// The merge method, of an adapter its kind and rank, or of a mask or subspace its rule.
   var method: String?
   var arithmetic: String?
   /// How the factors of an extracted adapter were found, and what they leave out.
@@ -38,6 +38,8 @@ struct Derivation: Sendable {
   var search: JSONValue?
   /// Advisories that were open on inputs of a merge and passed over.
   var allowedFlagged: [Digest] = []
+  /// Of a learnt mask the digests of its data, and what the program that learnt it tells.
+  var training: JSONValue?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -70,6 +72,7 @@ struct Derivation: Sendable {
     if let extraction { members.append(.init("extraction", extraction)) }
     if let search { members.append(.init("search", search)) }
     if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
+    if let training { members.append(.init("training", training)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -122,6 +125,7 @@ struct Derivation: Sendable {
     extraction = value["extraction"]
     search = value["search"]
     allowedFlagged = value.allowedFlagged
+    training = value["training"]
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

@@ -30,6 +30,14 @@ final class FolderInput: Sendable {
     self.places = places
   }
 
+  /// The folder as a model or adapter; throws for masks and subspaces.
+  var weights: InputModel {
+    get throws {
+      try StoredKind(paths: folder.files.map(\.path)).requireWeights(reference)
+      return inputModel
+    }
+  }
+
   var inputModel: InputModel {
     let others = folder.files.filter { $0.header == nil }.map(\.path)
     let contents = ModelFiles(reference: reference, paths: others) { [folder] path in
@@ -115,7 +123,7 @@ extension Repository {
   ) throws(RepositoryError) -> PlanReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      let planned = try PlannedStep.all(of: steps, options) { try FolderInput($0, relativeTo: directory).inputModel }
+      let planned = try PlannedStep.all(of: steps, options) { try FolderInput($0, relativeTo: directory).weights }
       return PlanReport(steps: planned, workers: defaultWorkers(nil)) { _ in nil }
     }
   }
@@ -135,7 +143,7 @@ extension Repository {
       let steps = try RecipeSteps(yaml: text)
       var folders: [String: FolderInput] = [:]
       for name in steps.partsFromOutside { folders[name] = try FolderInput(name, relativeTo: directory) }
-      let planned = try PlannedStep.all(of: steps, options) { folders[$0]!.inputModel }
+      let planned = try PlannedStep.all(of: steps, options) { try folders[$0]!.weights }
       let (recipe, layout) = (planned[planned.count - 1].recipe, planned[planned.count - 1].layout)
       let files = planned[planned.count - 1].files(called: out)
       let pool = WorkerPool(width: defaultWorkers(threads))

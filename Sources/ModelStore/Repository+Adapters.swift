@@ -25,9 +25,10 @@ extension Repository {
         hint: "import the base, then give its name with --base")
     }
     let manifest = try manifest(of: base)
-    guard !manifest.isAdapter else {
+    guard manifest.kind == .model else {
       throw RepositoryError(
-        .invalidInput, "\(path): a model expected as the adapter's base, found the adapter \(try label(base))")
+        .invalidInput,
+        "\(path): a model expected as the adapter's base, found the \(manifest.kind.rawValue) \(try label(base))")
     }
     _ = try adapter.applied(
       to: manifest.modelTensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: $0.shape) }, path: path)

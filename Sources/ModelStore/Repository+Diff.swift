@@ -15,6 +15,7 @@ extension Repository {
   ) throws(RepositoryError) -> DiffReport {
     try door {
       let readers = try [a, b].map { try ModelReader(try resolve($0), in: self) }
+      for (reader, reference) in zip(readers, [a, b]) { try reader.manifest.kind.requireWeights(reference) }
       var comparison = Comparison(readers[0].manifest, readers[1].manifest)
       try measure(&comparison, readers, progress: progress)
       return try report(comparison, readers)

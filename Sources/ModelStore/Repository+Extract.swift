@@ -27,9 +27,7 @@ extension Repository {
         try Names.check(name)
       }
       let readers = try [reference, base].map { try ModelReader(try resolve($0), in: self) }
-      for (reader, reference) in zip(readers, [reference, base]) where reader.manifest.isAdapter {
-        throw RepositoryError(.invalidInput, "\(reference): a model expected, found an adapter")
-      }
+      for (reader, reference) in zip(readers, [reference, base]) { try reader.manifest.kind.require(.model, reference) }
       if let out {
         // What is written is an export of both: their difference.
         for reader in readers {
@@ -109,11 +107,9 @@ extension Repository {
     var done = 0
     return try extraction.matrices.map { matrix in
       try pool.checkInterruption()
-      var change = try difference(matrix, readers)
-      guard change.isEmpty || Float.products(change, change, change.count).isFinite else {
-        throw RepositoryError(
-          .invalidInput, "tensor \(matrix.tuned.name): finite numbers expected in both models, found NaN or infinity")
-      }
+      var change = try wholeChange(
+        ChangeReader(matrix.tuned, of: readers[0], minus: matrix.base, of: readers[1]))
+      try requireFinite(change, matrix.tuned.name)
       let fit = try LowRankFit(
         of: &change, rows: matrix.rows, columns: matrix.columns, rank: matrix.rank, search: search)
       let names = AdapterDraft.factorNames(of: matrix.module)
@@ -134,32 +130,6 @@ extension Repository {
   private static func transposed(_ values: [Float], rows: Int) -> [Float] {
     let columns = values.count / max(1, rows)
     return (0..<values.count).map { values[$0 % rows * columns + $0 / rows] }
-  }
-
-  /// Fine-tuned minus base in f32, read by all workers.
-  private func difference(_ matrix: Extraction.Matrix, _ readers: [ModelReader]) throws -> [Float] {
-    let tensors = [(matrix.tuned, try readers[0].open(matrix.tuned)), (matrix.base, try readers[1].open(matrix.base))]
-    let count = matrix.rows * matrix.columns
-    let block = Frame.blockBytes / 8
-    return try [Float](unsafeUninitializedCapacity: count) { out, initialized in
-      let out = UnsafeMutableBufferPointer(rebasing: out[..<count])
-      try pool.run((count + block - 1) / block) { ticket, _ in
-        let elements = ticket * block..<min(count, (ticket + 1) * block)
-        try spaces.withWorkspace { space in
-          for (index, (entry, bytes)) in tensors.enumerated() {
-            let width = entry.dtype.bits / 8
-            let stored = space.buffer(60, count: elements.count * width)
-            try bytes.read(at: elements.lowerBound * width, into: stored, space)
-            let wide = space.buffer(61 + index, count: elements.count * 8).bindMemory(to: Double.self)
-            Double.widen(UnsafeRawBufferPointer(stored), entry.dtype, into: wide)
-          }
-          let tuned = space.buffer(61, count: elements.count * 8).bindMemory(to: Double.self)
-          let base = space.buffer(62, count: elements.count * 8).bindMemory(to: Double.self)
-          for index in 0..<elements.count { out[elements.lowerBound + index] = Float(tuned[index] - base[index]) }
-        }
-      }
-      initialized = count
-    }
   }
 
   private static func card(_ tuned: String, base: String, rank: Int, _ lines: [ExtractReport.Line]) -> [UInt8] {

@@ -23,9 +23,15 @@ extension Repository {
       try requireWritable()
       if let name { try Names.check(name) }
       let declared = try base.map { try resolve($0) }
+      if let base, let declared { try manifest(of: declared).kind.requireWeights(base) }
       let folder = try CheckpointFolder.scan(path)
       let source = ImportSource(folder: folder)
       try requireSpace(for: source.bytes)
+      if let report = try importNamed(
+        source, base: base, name: name, madeBy: madeBy ?? whoami(), progress: progress)
+      {
+        return report
+      }
       if let adapter = try folder.adapter() {
         let link = try link(adapter, to: declared, path: path)
         return try importAdapter(

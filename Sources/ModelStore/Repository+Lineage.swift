@@ -148,7 +148,7 @@ extension Repository {
       kind: origin?.kind.rawValue, madeAt: origin?.madeAt, flags: standing.open, cleared: standing.cleared)
   }
 
-  private func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {
+  func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {
     try row.parents.map {
       .init(
         id: $0.parent.hex, name: try lineage.names(of: $0.parent).first, role: $0.role, coefficient: $0.coefficient,

@@ -24,7 +24,7 @@ extension Repository {
     var folders: [String: InputModel] = [:]
     for reference in steps.partsFromOutside {
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
-      case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).inputModel
+      case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).weights
       case .model(let model): models[reference] = model
       }
     }

@@ -14,7 +14,7 @@ struct Import: ParsableCommand {
 
       A folder with adapter_config.json and adapter_model.safetensors is an adapter of PEFT (LoRA, rsLoRA, DoRA). It \
       is checked against its base, which has to be in the store: that of --base, else the one that its configuration \
-      names. Recipes use it as 'base+adapter', or by its own name.
+      names. Recipes use it as 'base+adapter', or by its own name. Folders of masks and subspaces are stored as such.
 
       Examples:  stemma import ./math-tune --name math --base base
                  stemma import ./math-lora --name math-lora --base base
