@@ -9,6 +9,7 @@ struct InputModel {
   /// Its own tensors and files.
   let source: MergeSource
   let adapter: Adapter?
+  var kind = StoredKind.model
   /// The base of an adapter that is named alone; nil where there is none on record.
   var linkedBase: () throws -> MergeSource? = { nil }
 
@@ -18,6 +19,7 @@ struct InputModel {
   static func mergeSource(_ reference: String, find: (String) throws -> InputModel) throws -> MergeSource {
     guard let written = AdaptedReference(reference) else { throw MergeError.missingInput(reference) }
     let first = try find(written.base)
+    try first.kind.requireWeights(written.base)
     guard let name = written.adapter else {
       guard let adapter = first.adapter else { return first.source }
       guard let base = try first.linkedBase() else {
@@ -101,10 +103,11 @@ extension Repository {
   /// - Parameter names: what other names of the recipe stand for; the base of an adapter is called as there.
   func inputModel(_ reference: String, _ model: Digest, among names: [String: Digest]) throws -> InputModel {
     let manifest = try manifest(of: model)
-    try manifest.kind.requireWeights(reference)
     let source = mergeSource(of: manifest, reference: reference)
-    guard let adapter = try adapter(of: manifest, reference) else { return InputModel(source: source, adapter: nil) }
-    return InputModel(source: source, adapter: adapter) {
+    guard let adapter = try adapter(of: manifest, reference) else {
+      return InputModel(source: source, adapter: nil, kind: manifest.kind)
+    }
+    return InputModel(source: source, adapter: adapter, kind: .adapter) {
       guard let base = try self.linkedBase(of: model) else { return nil }
       let label = try self.label(base)
       let known = names.filter { $0.value == base }.keys.min()

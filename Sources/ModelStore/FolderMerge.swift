@@ -30,14 +30,6 @@ final class FolderInput: Sendable {
     self.places = places
   }
 
-  /// The folder as a model or adapter; throws for masks and subspaces.
-  var weights: InputModel {
-    get throws {
-      try StoredKind(paths: folder.files.map(\.path)).requireWeights(reference)
-      return inputModel
-    }
-  }
-
   var inputModel: InputModel {
     let others = folder.files.filter { $0.header == nil }.map(\.path)
     let contents = ModelFiles(reference: reference, paths: others) { [folder] path in
@@ -49,7 +41,7 @@ final class FolderInput: Sendable {
     }
     return InputModel(
       source: MergeSource(input: ModelInput(reference: reference, tensors: tensors), files: contents),
-      adapter: adapter)
+      adapter: adapter, kind: StoredKind(paths: folder.files.map(\.path)))
   }
 
   /// SHA-256 over the paths, sizes and digests of all files. Reads all of them.
@@ -123,7 +115,7 @@ extension Repository {
   ) throws(RepositoryError) -> PlanReport {
     try door {
       let steps = try RecipeSteps(yaml: text)
-      let planned = try PlannedStep.all(of: steps, options) { try FolderInput($0, relativeTo: directory).weights }
+      let planned = try PlannedStep.all(of: steps, options) { try FolderInput($0, relativeTo: directory).inputModel }
       return PlanReport(steps: planned, workers: defaultWorkers(nil)) { _ in nil }
     }
   }
@@ -143,7 +135,10 @@ extension Repository {
       let steps = try RecipeSteps(yaml: text)
       var folders: [String: FolderInput] = [:]
       for name in steps.partsFromOutside { folders[name] = try FolderInput(name, relativeTo: directory) }
-      let planned = try PlannedStep.all(of: steps, options) { try folders[$0]!.weights }
+      let planned = try PlannedStep.all(of: steps, options) { folders[$0]!.inputModel }
+      for recipe in steps.recipes {
+        for name in recipe.maskReferences { try folders[name]?.countBits() }
+      }
       let (recipe, layout) = (planned[planned.count - 1].recipe, planned[planned.count - 1].layout)
       let files = planned[planned.count - 1].files(called: out)
       let pool = WorkerPool(width: defaultWorkers(threads))

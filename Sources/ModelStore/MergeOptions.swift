@@ -22,10 +22,12 @@ public struct MergeOptions: Sendable {
 
 extension Planner {
   static func plan(
-    recipe: Recipe, _ models: [MergeSource], _ options: MergeOptions, vocabulary: OutputVocabulary?
+    recipe: Recipe, _ models: [MergeSource], _ auxiliaries: AuxiliaryInputs, _ options: MergeOptions,
+    vocabulary: OutputVocabulary?
   ) throws -> Plan {
     try plan(
-      recipe: recipe, inputs: models.map { try $0.describedInput }, arithmetic: options.arithmetic, seed: options.seed,
+      recipe: recipe, inputs: models.map { try $0.describedInput }, masks: auxiliaries.masks,
+      subspaces: auxiliaries.subspaces, arithmetic: options.arithmetic, seed: options.seed,
       vocabulary: vocabulary)
   }
 }

@@ -8,11 +8,13 @@ struct PlannedStep {
   let plan: Plan
   let layout: FusedLayout
 
-  init(_ recipe: Recipe, _ models: [MergeSource], _ options: MergeOptions) throws {
+  init(
+    _ recipe: Recipe, _ models: [MergeSource], _ auxiliaries: AuxiliaryInputs, _ options: MergeOptions
+  ) throws {
     self.recipe = recipe
     self.models = models
     let vocabulary = try OutputVocabulary(recipe, models)
-    plan = try Planner.plan(recipe: recipe, models, options, vocabulary: vocabulary)
+    plan = try Planner.plan(recipe: recipe, models, auxiliaries, options, vocabulary: vocabulary)
     if let template = recipe.chatTemplate { try ChatTemplate.check(template) }
     layout = try FusedLayout(
       plan: plan, recipe: recipe, models: models, vocabulary: vocabulary, writesCard: options.writesCard)
@@ -29,7 +31,7 @@ struct PlannedStep {
           try made[name].map { InputModel(source: $0, adapter: nil) } ?? find(name)
         }
       }
-      let step = try PlannedStep(recipe, models, options)
+      let step = try PlannedStep(recipe, models, try AuxiliaryInputs(recipe, find: find), options)
       if let name = recipe.name { made[name] = step.output(called: name) }
       return step
     }

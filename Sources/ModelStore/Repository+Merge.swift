@@ -24,7 +24,7 @@ extension Repository {
     var folders: [String: InputModel] = [:]
     for reference in steps.partsFromOutside {
       switch try recipeInput(reference, relativeTo: directory, reading: false) {
-      case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).weights
+      case .folder: folders[reference] = try FolderInput(reference, relativeTo: directory).inputModel
       case .model(let model): models[reference] = model
       }
     }
@@ -114,7 +114,8 @@ extension Repository {
     }
     let inputs = sources.map(\.input)
     let vocabulary = try OutputVocabulary(recipe, sources)
-    let plan = try Planner.plan(recipe: recipe, sources, options, vocabulary: vocabulary)
+    let auxiliaries = try AuxiliaryInputs(recipe) { try inputModel($0, models[$0]!, among: models) }
+    let plan = try Planner.plan(recipe: recipe, sources, auxiliaries, options, vocabulary: vocabulary)
     let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
     let allowed = try Set(readers.map(\.model)).flatMap { try pass($0, "to merge it", permission) }
     let source = try StoreTensorSource(models: readers, spaces: spaces)
@@ -183,11 +184,11 @@ extension Recipe {
 }
 
 extension RecipeSteps {
-  /// The names and paths of all models and adapters that are no steps, each once.
+  /// The names and paths of all models and adapters that are no steps, then of masks and subspaces, each once.
   var partsFromOutside: [String] {
     var seen = Set(recipes.dropLast().compactMap(\.name))
-    return recipes.flatMap(\.modelReferences).flatMap { AdaptedReference($0)?.parts ?? [] }
-      .filter { seen.insert($0).inserted }
+    let models = recipes.flatMap(\.modelReferences).flatMap { AdaptedReference($0)?.parts ?? [] }
+    return (models + recipes.flatMap(\.auxiliaryReferences)).filter { seen.insert($0).inserted }
   }
 
   /// What an adapter is first put on.
@@ -203,8 +204,10 @@ extension Plan {
     inputs.firstIndex(of: models[recipe.donor].parts[0]) ?? 0
   }
 
-  /// What an input is to the result: `base`, `adapter` or `input`.
+  /// What an input is to the result: `base`, `adapter`, `input`, `mask` or `subspace`.
   func role(of input: Int, in recipe: Recipe, _ models: [ModelInput]) -> String {
+    if recipe.maskReferences.contains(inputs[input]) { return "mask" }
+    if recipe.subspaceReferences.contains(inputs[input]) { return "subspace" }
     if models.contains(where: { $0.parts.dropFirst().contains(inputs[input]) }) { return "adapter" }
     return models.first { $0.reference == recipe.base }?.parts[0] == inputs[input] ? "base" : "input"
   }

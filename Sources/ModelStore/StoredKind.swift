@@ -57,18 +57,6 @@ extension Manifest {
   }
 }
 
-/// A mask as an input of a merge: what it is, and its bits as U8 tensors that are read like a model's.
-struct MaskInput: Sendable {
-  let mask: Mask
-  let input: ModelInput
-}
-
-/// A subspace as an input of a merge: what it is, and its bases as F32 tensors that are read like a model's.
-struct SubspaceInput: Sendable {
-  let subspace: Subspace
-  let input: ModelInput
-}
-
 extension Repository {
   /// The mask that a manifest describes. `reference` is what the user called it.
   ///
@@ -85,45 +73,8 @@ extension Repository {
     return try Subspace(parsing: text(Subspace.configFile, of: manifest), bases: manifest.outlines, path: reference)
   }
 
-  /// A stored mask that a recipe names.
-  func maskInput(_ reference: String, _ model: Digest) throws -> MaskInput {
-    let manifest = try manifest(of: model)
-    return MaskInput(mask: try mask(of: manifest, reference), input: manifest.mergeInput(reference: reference))
-  }
-
-  /// A stored subspace that a recipe names.
-  func subspaceInput(_ reference: String, _ model: Digest) throws -> SubspaceInput {
-    let manifest = try manifest(of: model)
-    return SubspaceInput(
-      subspace: try subspace(of: manifest, reference), input: manifest.mergeInput(reference: reference))
-  }
-
   private func text(_ path: String, of manifest: Manifest) throws -> [UInt8] {
     guard let file = manifest.files.first(where: { $0.path == path }) else { return [] }
     return try readObject(file.digest)
-  }
-}
-
-extension FolderInput {
-  /// A mask's folder that a recipe names where there is no store. Its bits are not counted.
-  var maskInput: MaskInput {
-    get throws {
-      guard let mask = try folder.mask() else { throw wrongKind(.mask) }
-      return MaskInput(mask: mask, input: inputModel.source.input)
-    }
-  }
-
-  /// A subspace's folder in the same way.
-  var subspaceInput: SubspaceInput {
-    get throws {
-      guard let subspace = try folder.subspace() else { throw wrongKind(.subspace) }
-      return SubspaceInput(subspace: subspace, input: inputModel.source.input)
-    }
-  }
-
-  private func wrongKind(_ wanted: StoredKind) -> RepositoryError {
-    RepositoryError(
-      .invalidInput,
-      "\(reference): \(wanted.text) expected, found \(StoredKind(paths: folder.files.map(\.path)).text)")
   }
 }

@@ -30,25 +30,33 @@ package struct RealignmentSettings: Sendable, Equatable {
 
   package var mask: Choice<Mask> = .inherited
   package var projection: Choice<Projection> = .inherited
-
-  /// The masks and subspaces named.
-  var references: [String] {
-    var found: [String] = []
-    if case .own(let mask) = mask { found.append(mask.reference) }
-    if case .own(let projection) = projection { found.append(projection.reference) }
-    return found
-  }
 }
 
 extension Recipe {
-  /// The masks and subspaces that the recipe names, each once.
-  package var auxiliaryReferences: [String] {
+  /// The masks that the recipe names, each once.
+  package var maskReferences: [String] {
+    distinct(
+      realignments.compactMap {
+        if case .own(let mask) = $0.mask { mask.reference } else { nil }
+      })
+  }
+
+  /// The subspaces that the recipe names, each once.
+  package var subspaceReferences: [String] {
+    distinct(
+      realignments.compactMap {
+        if case .own(let projection) = $0.projection { projection.reference } else { nil }
+      } + [settings.subspace].compactMap(\.self))
+  }
+
+  /// The masks and then the subspaces that the recipe names, each once.
+  package var auxiliaryReferences: [String] { distinct(maskReferences + subspaceReferences) }
+
+  private var realignments: [RealignmentSettings] { sources.map(\.realignment) + [settings.realignment] }
+
+  private func distinct(_ references: [String]) -> [String] {
     var seen: Set<String> = []
-    let all =
-      sources.flatMap(\.realignment.references) + settings.realignment.references
-      + [settings.subspace]
-      .compactMap(\.self)
-    return all.filter { seen.insert($0).inserted }
+    return references.filter { seen.insert($0).inserted }
   }
 
   /// What is done to a source's tensors before they are merged; nil for the base, and where nothing is.
