@@ -146,8 +146,7 @@ struct NameGolden: Sendable, CustomTestStringConvertible {
       sha256: "b8256b0551933e01a84ae6cc86004ba09a078a0137e37f36a1ad1d44932e2449", tensors: mixtral(layers: 7)),
     NameGolden(
       architecture: "MixtralForCausalLM", method: "dare_ties",
-      sha256: "ed55c162d8480cd6d438e19b0eef9b41a8097d2b0a88de2db2931c539fed7f21", tensors: mixtral(layers: 13), lead: ""
-    ),
+      sha256: "ed55c162d8480cd6d438e19b0eef9b41a8097d2b0a88de2db2931c539fed7f21", tensors: mixtral(layers: 13)),
     NameGolden(
       architecture: "Qwen3MoeForCausalLM", method: "dare_ties",
       sha256: "36d6d860e7ae6cb1772baa0d17cb8b2405ddd0495efd6e3a4bb4634bda9d0c0c", tensors: qwen3(layers: 7)),
