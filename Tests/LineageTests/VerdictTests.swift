@@ -175,8 +175,8 @@ import Testing
       #expect(try database.reachOfAdvisories().count == count)
       best = min(best, clock.now - start)
     }
-    // 50 ms on a quiet machine; tests share theirs with others.
-    #expect(best < .milliseconds(500), "\(best)")
+    // Tens of milliseconds on a quiet machine; tests share theirs with others.
+    #expect(best < .seconds(2), "\(best)")
     #expect(try database.openAdvisories(reaching: [weights("m9999")]).count == 1)
   }
 }

@@ -198,10 +198,11 @@ import Testing
     _ = try store.export("bad", to: stage.folder.path + "/out", permission: Permission(allowsFlagged: true))
     try Data("names:\n  - {pattern: prod/*, no_open_advisory: true}\n".utf8)
       .write(to: URL(fileURLWithPath: stage.store + "/policy.yml"))
+    let bad = try store.show("bad").summary.id
     func answers(_ store: Repository) throws -> [String] {
       try store.list(all: true).map { $0.json.pretty() } + store.advisories().map { $0.json.pretty() }
         + store.allowances().map { $0.json.pretty() } + store.evaluations().map { $0.json.pretty() }
-        + ["bad", "base", "good"].map { try store.blast($0).json.pretty() }
+        + [bad, "base", "good"].map { try store.blast($0).json.pretty() }
         + [store.log("fused").json.pretty()]
     }
     // The advised model goes; its descendant keeps its lineage.
