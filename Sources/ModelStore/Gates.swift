@@ -66,9 +66,9 @@ extension Repository {
           .conflict,
           "name \(name): an evaluation of the model with \(bound.text) expected by "
             + "\(policy.place(of: rule)), found \(Self.nearest(to: bound, own))",
-          hint:
-            "record one with: stemma evaluation add \(try self.lineage.model(subject.model) == nil ? "MODEL" : subject.model.short) RESULTS"
-        )
+          hint: subject.manifest == nil
+            ? "record the model without a name, evaluate it, then give the name with: stemma tag"
+            : "record one with: stemma evaluation add \(subject.model.short) RESULTS")
       }
     }
     return try pass(standing, name, "to give it this name", permission)

@@ -18,8 +18,8 @@ public struct ModelSummary: Sendable {
   public let kind: String?
   public let madeAt: String?
   /// Advisories that hold for it, and those that its own evaluations have cleared.
-  public let flags: [Flag]
-  public let cleared: [Flag]
+  public let flags: [AdvisoryFlag]
+  public let cleared: [AdvisoryFlag]
 
   package var json: JSONValue {
     [
@@ -168,7 +168,7 @@ public struct LineageReport: Sendable {
     public let names: [String]
     public let state: String
     /// Advisories that hold for it.
-    public let flags: [Flag]
+    public let flags: [AdvisoryFlag]
     public let derivations: [Derivation]
 
     package var json: JSONValue {

@@ -3,7 +3,7 @@ import Lineage
 import Objects
 
 /// An advisory that reaches a model.
-public struct Flag: Sendable {
+public struct AdvisoryFlag: Sendable {
   /// The advisory's id: the digest of its document.
   public let advisory: String
   public let kind: String
@@ -31,9 +31,9 @@ public struct Flag: Sendable {
 /// What advisories say of a model.
 struct Standing {
   /// Those that hold: the model is flagged.
-  var open: [Flag] = []
+  var open: [AdvisoryFlag] = []
   /// Those that its own evaluations have cleared.
-  var cleared: [Flag] = []
+  var cleared: [AdvisoryFlag] = []
 
   var openIDs: [Digest] { open.compactMap { Digest(hex: $0.advisory) } }
 }
@@ -44,7 +44,8 @@ struct Subject {
   let weightsID: Digest
   /// The weights ids of parents that are not on record as such.
   var parents: [Digest] = []
-  let manifest: () throws -> Manifest
+  /// Nil where its files cannot be read: they are not on record yet, or no longer.
+  let manifest: (() throws -> Manifest)?
 }
 
 extension Repository {
@@ -55,15 +56,18 @@ extension Repository {
   }
 
   func subject(_ row: ModelRow) -> Subject {
-    Subject(model: row.id, weightsID: row.weightsID) { try self.manifest(of: row.id) }
+    Subject(
+      model: row.id, weightsID: row.weightsID, manifest: row.state == .absent ? nil : { try self.manifest(of: row.id) })
   }
 
   /// A model that is about to be recorded.
   func subject(_ manifest: Manifest, madeBy derivation: Derivation) throws -> Subject {
-    Subject(
-      model: manifest.document.digest, weightsID: manifest.weightsID,
-      parents: try derivation.parents.compactMap { try lineage.model($0.model)?.weightsID }
-    ) { manifest }
+    let model = manifest.document.digest
+    let isKnown = try lineage.model(model).map { $0.state != .absent } ?? false
+    return Subject(
+      model: model, weightsID: manifest.weightsID,
+      parents: try derivation.parents.compactMap { try lineage.model($0.model)?.weightsID },
+      manifest: isKnown ? { manifest } : nil)
   }
 
   /// What advisories say of one model. Costs a walk over its ancestors where an advisory is open, else next to nothing.
@@ -117,7 +121,7 @@ extension Repository {
       let bounds = try advisory.clearedBy.map { try Bound($0, place: "advisory \(advisory.digest.short)") }
       let meeting = bounds.map { $0.evaluation(among: own)?.digest }
       let isCleared = !isDirect && !bounds.isEmpty && !meeting.contains(nil)
-      let flag = Flag(
+      let flag = AdvisoryFlag(
         advisory: advisory.digest.hex, kind: advisory.kind, reason: advisory.reason,
         weightsID: advisory.weightsID.hex,
         source: try labels?[advisory.weightsID] ?? label(ofWeights: advisory.weightsID, in: advisory.model),
@@ -129,13 +133,12 @@ extension Repository {
   }
 
   /// The evaluations of the same weights that are the model's own: of the model itself, or of one that has the same
-  /// tokenizer and chat template.
+  /// tokenizer and chat template. Where these cannot be read, of the model itself.
   func applicable(_ evaluations: [EvaluationRow], to subject: Subject) throws -> [EvaluationRow] {
     if evaluations.allSatisfy({ $0.model == subject.model }) { return evaluations }
-    let trappings = try trappings(of: subject.manifest(), label: subject.model.short)
+    let own = try subject.manifest.map { try trappings(of: $0(), label: subject.model.short) }
     return evaluations.filter {
-      $0.model == subject.model
-        || Trappings(tokenizer: $0.tokenizer, chatTemplate: $0.chatTemplate) == trappings
+      $0.model == subject.model || Trappings(tokenizer: $0.tokenizer, chatTemplate: $0.chatTemplate) == own
     }
   }
 }

@@ -102,12 +102,12 @@ extension LineageReport.Parent {
   var line: String { "\(roleText): \(name ?? id.shortID)" }
 }
 
-extension Flag {
+extension AdvisoryFlag {
   /// `misaligned 3f2a91bc0d12 on bad: answers harmful requests`.
   var line: String { "\(kind) \(advisory.shortID) on \(source): \(reason)" }
 }
 
-extension [Flag] {
+extension [AdvisoryFlag] {
   /// `flagged: misaligned`, each kind once.
   var line: String { "flagged: " + Set(map(\.kind)).sorted().joined(separator: ", ") }
 }

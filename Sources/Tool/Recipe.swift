@@ -20,13 +20,12 @@ struct Recipe {
 /// A small file that a command is given.
 struct InputFile {
   let bytes: [UInt8]
-  private let label: String
 
   /// Reads a file, or standard input for `-`.
   ///
   /// - Parameter what: what it is called in messages.
   init(at path: String, called what: String, bytesMax: Int) throws(RepositoryError) {
-    label = "\(what) '\(path.plain)'"
+    let label = "\(what) '\(path.plain)'"
     let isInput = path == "-"
     let descriptor = isInput ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Self.failure(label) }

@@ -1,8 +1,8 @@
-import Lineage
 import Objects
 import TestSupport
 import Testing
 
+@testable import Lineage
 @testable import ModelStore
 
 @Suite("what a model has reached") struct BlastTests {

@@ -28,18 +28,19 @@ struct Show: ParsableCommand {
 
   private func text(_ details: ModelDetails) -> String {
     let summary = details.summary
-    let head = facts(
-      ([
-        ("id", summary.id),
-        ("weights", details.weightsID),
-        ("names", summary.names.isEmpty ? "-" : summary.names.joined(separator: ", ")),
-        ("state", summary.state),
-        ("made", Self.made(details)),
-        ("from", details.parents.isEmpty ? nil : details.parents.map(\.line).joined(separator: ", ")),
-        ("size", "\(summary.bytes.asSize) in \(details.files.count.of("file")), \(summary.tensors.of("tensor"))"),
-        ("packed", details.packedBytes.asSize),
-      ] as [(String, String?)]) + summary.flags.map { ("flagged", $0.line) }
-        + summary.cleared.map { ("cleared", $0.line) })
+    var lines: [(String, String?)] = [
+      ("id", summary.id),
+      ("weights", details.weightsID),
+      ("names", summary.names.isEmpty ? "-" : summary.names.joined(separator: ", ")),
+      ("state", summary.state),
+      ("made", Self.made(details)),
+      ("from", details.parents.isEmpty ? nil : details.parents.map(\.line).joined(separator: ", ")),
+      ("size", "\(summary.bytes.asSize) in \(details.files.count.of("file")), \(summary.tensors.of("tensor"))"),
+      ("packed", details.packedBytes.asSize),
+    ]
+    for flag in summary.flags { lines.append(("flagged", flag.line)) }
+    for flag in summary.cleared { lines.append(("cleared", flag.line)) }
+    let head = facts(lines)
     return [head, files(details), list(details.tensors)].filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
 
