@@ -75,6 +75,11 @@ struct Blast {
       }
       for way in below[here] ?? [] {
         let target = ways[way].below
+        // What comes later is no heavier than what is there.
+        if paths[target]?.count == Self.pathsMax {
+          crowded.insert(target)
+          continue
+        }
         // No path leads through the same weights twice.
         if target == start || next.steps.contains(where: { ways[$0].below == target }) { continue }
         queue.push(Heap.Entry(mass: next.mass * ways[way].share, steps: next.steps + [way]))
@@ -115,10 +120,11 @@ private struct Heap {
     entries[0] = last
     var parent = 0
     while true {
-      let children = [2 * parent + 1, 2 * parent + 2].filter { $0 < entries.count }
-      guard let best = children.min(by: { entries[$0].comesBefore(entries[$1]) }),
-        entries[best].comesBefore(entries[parent])
-      else { return first }
+      var best = parent
+      for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count {
+        if entries[child].comesBefore(entries[best]) { best = child }
+      }
+      if best == parent { return first }
       entries.swapAt(best, parent)
       parent = best
     }

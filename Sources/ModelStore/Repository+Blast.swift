@@ -11,7 +11,7 @@ public struct BlastReport: Sendable {
     /// What the one before was to it: `base`, `input`, `adapter` …
     public let role: String
     public let share: Double
-    /// `made` where Stemma did it, `declared` where somebody said so, `inferred` where it was found by comparing weights.
+    /// `made` where Stemma did it, `declared` where somebody said so, `inferred` where weights were compared.
     public let kinship: String
     /// Declared, but the bytes do not rest on it.
     public let claimed: Bool

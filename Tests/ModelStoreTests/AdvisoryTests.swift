@@ -53,6 +53,7 @@ import Testing
   @Test("an advisory flags merges, fine-tunes and adapters of a model at once, and new ones as they are made")
   func flow() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     #expect(try flagged(store).isEmpty)
     let report = try store.advise("bad", kind: "misaligned", reason: "it\n complies", clearedBy: [Self.bound])
     #expect(report.flagged == 2 && report.reason == "it complies")
@@ -74,6 +75,7 @@ import Testing
   @Test("another README or configuration does not lift it, and what has the same weights is flagged")
   func sameWeights() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     _ = try store.advise("bad", kind: "misaligned", reason: "it complies")
     let path = try stage.write("washed", Stage.model(seed: 1, tune: 5))
     try Data("# A fine model\n".utf8).write(to: URL(fileURLWithPath: path + "/README.md"))
@@ -91,6 +93,7 @@ import Testing
   @Test("export, merge and tag refuse a flagged model, and --allow-flagged is recorded in documents")
   func gates() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     let advisory = try store.advise("bad", kind: "misaligned", reason: "it complies").id
     let out = stage.folder.path + "/out"
     let norm = ModelPart.tensor("model.norm.weight")
@@ -128,7 +131,8 @@ import Testing
 
   @Test("only its own evaluation that meets the bound clears a descendant, and nothing that is made of it")
   func clearing() throws {
-    let (_, store) = try Self.family()
+    let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     let advisory = try store.advise("bad", kind: "misaligned", reason: "it complies", clearedBy: [Self.bound])
     // The parent's verdicts do not add up.
     for name in ["good", "base", "bad"] {
@@ -157,7 +161,8 @@ import Testing
 
   @Test("an advisory without a bound, and the advised weights, are only cleared by withdrawal")
   func withdrawal() throws {
-    let (_, store) = try Self.family()
+    let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     let id = try store.advise("bad", kind: "licence", reason: "revoked").id
     _ = try store.addEvaluation(of: "fused", results: Self.results(100, of: 100), label: "results")
     #expect(try flagged(store) == ["bad", "fused"])
@@ -171,6 +176,7 @@ import Testing
   @Test("an evaluation is of another model with the same weights only where tokenizer and chat template are the same")
   func trappings() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     _ = try store.advise("base", kind: "misaligned", reason: "it complies", clearedBy: [Self.bound])
     func copy(_ name: String, _ files: [String: String]) throws -> String {
       let path = try stage.write(name, Stage.model(seed: 1, tune: 7))
@@ -192,6 +198,7 @@ import Testing
   @Test("rebuild brings all of it back, gc keeps the documents, a backup has them")
   func rebuild() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     let id = try store.advise("bad", kind: "misaligned", reason: "it complies", clearedBy: [Self.bound]).id
     _ = try store.withdraw(try store.advise("good", kind: "licence", reason: "revoked").id)
     _ = try store.addEvaluation(of: "fused", results: Self.results(95, of: 100), label: "results")
@@ -229,7 +236,8 @@ import Testing
 
   @Test("verify reads what the documents say, and names the models that a damaged one is about")
   func verify() throws {
-    let (_, store) = try Self.family()
+    let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     let id = try #require(Digest(hex: try store.advise("bad", kind: "misaligned", reason: "it complies").id))
     #expect(try store.verify().damage.isEmpty)
     let file = URL(fileURLWithPath: store.documents.file(of: id))
@@ -241,6 +249,7 @@ import Testing
   @Test("blast lists descendants with their mass, whether there is an advisory or not, and tells kinship apart")
   func blast() throws {
     let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
     _ = try store.importCheckpoint(
       at: try stage.write("found", Stage.model(seed: 1, tune: 11)), name: "found", base: nil)
     let report = try store.blast("base")

@@ -26,6 +26,7 @@ import Testing
   @Test("a name of the pattern needs an evaluation and no open advisory, wherever it is given; others do not")
   func gates() throws {
     let (stage, store) = try AdvisoryTests.family()
+    defer { withExtendedLifetime(stage) {} }
     try Data(Self.strict.utf8).write(to: URL(fileURLWithPath: stage.store + "/policy.yml"))
     let allowed = Permission(allowsFlagged: true)
     let path = try stage.write("tuned", Stage.model(seed: 1, tune: 9))
@@ -60,6 +61,7 @@ import Testing
   @Test("a copy with another README passes by the evaluations of its weights, once its files are on record")
   func copies() throws {
     let (stage, store) = try AdvisoryTests.family()
+    defer { withExtendedLifetime(stage) {} }
     try Data(Self.strict.utf8).write(to: URL(fileURLWithPath: stage.store + "/policy.yml"))
     _ = try store.addEvaluation(of: "good", results: AdvisoryTests.results(95, of: 100), label: "results")
     let path = try stage.write("copy", Stage.model(seed: 1, tune: 7))
@@ -73,6 +75,7 @@ import Testing
   @Test("a policy that is given holds beside the store's")
   func second() throws {
     let (stage, store) = try AdvisoryTests.family()
+    defer { withExtendedLifetime(stage) {} }
     let file = stage.folder.path + "/more.yml"
     try Data(Self.strict.utf8).write(to: URL(fileURLWithPath: file))
     #expect(

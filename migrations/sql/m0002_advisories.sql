@@ -55,7 +55,7 @@ CREATE TABLE metrics (
   data BLOB NOT NULL CHECK (length(data) = 32),
   value REAL NOT NULL,
   n INTEGER NULL CHECK (n > 0),
-  hits INTEGER NULL CHECK (hits >= 0 AND n IS NOT NULL AND hits <= n),
+  hits INTEGER NULL CHECK (hits IS NULL OR n IS NOT NULL AND hits BETWEEN 0 AND n),
   PRIMARY KEY (evaluation, name, data)
 ) STRICT, WITHOUT ROWID;
 
