@@ -42,7 +42,7 @@ struct Tune: ParsableCommand {
   var evaluator: String
 
   @Option(help: ArgumentHelp("cmaes or cocktail.", valueName: "method"))
-  var method = TuneRequest.Method.cmaes
+  var method = MethodOption.cmaes
 
   @Option(help: ArgumentHelp("How many candidates to score, the start included.", valueName: "count"))
   var budget = 100
@@ -83,7 +83,7 @@ struct Tune: ParsableCommand {
     var request = TuneRequest(
       recipe: text.text, directory: text.directory, data: data.map(\.data), evaluator: evaluator,
       work: work ?? recipe + ".tune")
-    (request.method, request.budget, request.seed) = (method, budget, seed)
+    (request.method, request.budget, request.seed) = (method == .cmaes ? .cmaes : .cocktail, budget, seed)
     if let temperature { request.temperature = temperature }
     (request.name, request.out, request.madeBy) = (name, out, madeBy)
     request.options = MergeOptions(arithmetic: arithmetic)
@@ -131,7 +131,10 @@ struct Tune: ParsableCommand {
   }
 }
 
-extension TuneRequest.Method: ExpressibleByArgument {}
+enum MethodOption: String, ExpressibleByArgument {
+  case cmaes
+  case cocktail
+}
 
 /// `FILE` or `FILE@WEIGHT`.
 struct DataOption: ExpressibleByArgument {
