@@ -45,7 +45,8 @@ struct RealignedMergeTests {
       + "stemma: {subspace: s, mask: m}\n",
     "merge_method: safemerge\nbase_model: aligned\nmodels: [{model: one}, {model: two}]\nparameters: {threshold: 1}\n"
       + "stemma: {subspace: s}\n",
-    "merge_method: resta\nbase_model: unaligned\nmodels: [{model: one}, {model: aligned}]\nparameters: {density: 0.5}\n",
+    "merge_method: resta\nbase_model: unaligned\nmodels: [{model: one}, {model: aligned}]\n"
+      + "parameters: {density: 0.5}\n",
   ]
 
   @Test(
@@ -93,7 +94,7 @@ struct RealignedMergeTests {
       let store = try stage.open()
       _ = try store.merge(
         recipe: Self.recipe("ties", ["one"], "mask: m, project: {out: s}"), relativeTo: "/", name: "fused")
-      let derivation = try #require(try store.log("fused").models.first?.derivations.first)
+      let derivation = try #require(try store.log("fused").nodes.first?.derivations.first)
       #expect(derivation.parents.map(\.role) == ["input", "base", "mask", "subspace"])
       for name in ["m", "s", "one"] { _ = try store.remove(name) }
       _ = try store.collect()
