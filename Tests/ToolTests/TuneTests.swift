@@ -154,9 +154,9 @@ struct TuneTests {
   @Test("numbers that the method cannot take are a candidate's failure, not the search's")
   func untakable() throws {
     let stage = try stage()
-    // Densities at and below 0 are refused by the method; the start is not.
+    // Densities below 0 are refused by the method; the start is not.
     let recipe = try stage.text("marked.yml").replacing("task_arithmetic", with: "dare_linear")
-      .replacing("{weight: {search: [0, 1.5]}}", with: "{weight: 0.5, density: {search: [-1, 1], start: 0.5}}")
+      .replacing("{weight: {search: [0, 1.5]}}", with: "{weight: 0.5, density: {search: [-3, 1], start: 0.5}}")
     try stage.write(recipe, to: "marked.yml")
     let outcome = try stage.start(stage.tune("--budget", "30", "--json")).wait()
     #expect(outcome.status == 0, "\(outcome.errors)")
