@@ -43,35 +43,11 @@ struct ChildProgram {
   }
 
   private func spawn(output: Int32) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawnattr_init(&attributes)
-    defer {
-      posix_spawn_file_actions_destroy(&actions)
-      posix_spawnattr_destroy(&attributes)
+    try startShell(command) { actions in
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
+      posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+      posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, complaints, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
     }
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, complaints, O_WRONLY | O_CREAT | O_TRUNC, 0o666)
-    // This process ignores some signals, which a child would inherit. The group is its own, so that all of it can be
-    // ended.
-    var (defaults, none) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigemptyset(&defaults)
-    for signal in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&defaults, signal) }
-    posix_spawnattr_setsigdefault(&attributes, &defaults)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
-    let texts: [String] = ["/bin/sh", "-c", command]
-    var words = texts.map { strdup($0) } + [nil]
-    defer { for word in words { free(word) } }
-    var process: pid_t = 0
-    let failure = posix_spawn(&process, "/bin/sh", &actions, &attributes, &words, environ)
-    guard failure == 0 else { throw StorageError(operation: "start", path: command, code: failure) }
-    return process
   }
 
   private func readLines(of descriptor: Int32, pool: WorkerPool, _ line: (String) throws -> Void) throws {
@@ -134,4 +110,37 @@ struct ChildProgram {
     let text = String(decoding: data.suffix(1 << 16), as: UTF8.self)
     return text.split(whereSeparator: \.isNewline).last { !$0.allSatisfy(\.isWhitespace) }.map(String.init)
   }
+}
+
+/// Starts a command line in the folder of this process, as `sh -c` takes it, and returns the process, which leads a group
+/// of its own, so that all of it can be ended. Signals are as a shell would have them for a new program: this process
+/// ignores some, which a child would inherit.
+///
+/// - Parameter redirect: says where its input, output and complaints are.
+func startShell(_ command: String, redirect: (inout posix_spawn_file_actions_t) -> Void) throws -> pid_t {
+  var actions = posix_spawn_file_actions_t()
+  var attributes = posix_spawnattr_t()
+  posix_spawn_file_actions_init(&actions)
+  posix_spawnattr_init(&attributes)
+  defer {
+    posix_spawn_file_actions_destroy(&actions)
+    posix_spawnattr_destroy(&attributes)
+  }
+  redirect(&actions)
+  var (defaults, none) = (sigset_t(), sigset_t())
+  sigemptyset(&none)
+  sigemptyset(&defaults)
+  for signal in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&defaults, signal) }
+  posix_spawnattr_setsigdefault(&attributes, &defaults)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setpgroup(&attributes, 0)
+  posix_spawnattr_setflags(
+    &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP))
+  let texts: [String] = ["/bin/sh", "-c", command]
+  var words = texts.map { strdup($0) } + [nil]
+  defer { for word in words { free(word) } }
+  var process: pid_t = 0
+  let failure = posix_spawn(&process, "/bin/sh", &actions, &attributes, &words, environ)
+  guard failure == 0 else { throw StorageError(operation: "start", path: command, code: failure) }
+  return process
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import JSON
 import Objects
 
@@ -33,36 +32,11 @@ struct DataFile {
     guard data.weight.isFinite, data.weight >= 0 else {
       throw RepositoryError(.invalidInput, "data \(data.path): a weight of 0 or more expected, found \(data.weight)")
     }
-    path = Repository.path(data.path, relativeTo: directory)
     weight = data.weight
-    let file = (path as NSString).lastPathComponent
+    let examples = try ExampleFile(data.path, relativeTo: directory)
+    (path, digest) = (examples.path, examples.digest)
+    let file = examples.name
     name = file.contains(".") ? (file as NSString).deletingPathExtension : file
-    // "test" between two that are no letters: latest and contest are other words.
-    let words = file.lowercased().split { !$0.isLetter }
-    guard !words.contains("test") else { throw Self.refusal(data.path, "its name says so") }
-    guard exists(path) else { throw RepositoryError(.notFound, "data \(data.path): there is no such file") }
-    let local = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
-    let bytes = try local.bytes(at: 0, count: try local.size(), path: path)
-    digest = Digest(of: bytes)
-    var count = 0
-    for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
-    where line.contains(where: { $0 > 0x20 }) {
-      guard let value = try? JSONValue.parse(Array(line)), value.members != nil else {
-        throw RepositoryError(
-          .invalidInput, "data \(data.path), line \(number + 1): one JSON object expected, found something else")
-      }
-      if value["split"]?.text?.lowercased() == "test" { throw Self.refusal(data.path, "line \(number + 1) says so") }
-      count += 1
-    }
-    guard count > 0 else {
-      throw RepositoryError(.invalidInput, "data \(data.path): examples expected, found an empty file")
-    }
-  }
-
-  private static func refusal(_ path: String, _ why: String) -> RepositoryError {
-    RepositoryError(
-      .invalidInput, "data \(path): examples for tuning expected, found test data (\(why))",
-      hint: "what was tuned on the test data cannot be judged by it; take a train or validation split")
   }
 
   /// For the record: no path, which means nothing elsewhere.

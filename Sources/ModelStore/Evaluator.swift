@@ -121,32 +121,22 @@ extension Evaluator {
     }
     // Our ends are not the program's: its input would never end.
     for end in inward + outward { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, inward[0], 0)
-    posix_spawn_file_actions_adddup2(&actions, outward[1], 1)
-    posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o666)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var usual = sigset_t()
-    for signal in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&usual, signal) }
-    posix_spawnattr_setsigdefault(&attributes, &usual)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-    let texts = ["/bin/sh", "-c", command]
-    var words: [UnsafeMutablePointer<CChar>?] = texts.map { (text: String) in strdup(text) } + [nil]
-    defer { for word in words { free(word) } }
-    var process: pid_t = 0
-    let code = posix_spawn(&process, "/bin/sh", &actions, &attributes, &words, environ)
-    close(inward[0])
-    close(outward[1])
-    guard code == 0 else {
+    defer {
+      close(inward[0])
+      close(outward[1])
+    }
+    do {
+      let process = try startShell(command) { actions in
+        posix_spawn_file_actions_adddup2(&actions, inward[0], STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, outward[1], STDOUT_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o666)
+      }
+      return (process, inward[1], outward[0])
+    } catch {
       close(inward[1])
       close(outward[0])
-      throw StorageError(operation: "start", path: "/bin/sh", code: code)
+      throw error
     }
-    return (process, inward[1], outward[0])
   }
 
   /// Gives it two seconds to end by itself.

@@ -78,7 +78,7 @@ public struct MaskLearning: Sendable {
   ///
   /// - Parameter base: the base of the adapters; nil for models.
   func job(
-    space: String, aligned: String, tuned: [String], base: String?, data: [LearningData], out: String
+    space: String, aligned: String, tuned: [String], base: String?, data: [ExampleFile], out: String
   ) -> JSONValue {
     var members: [JSONValue.Member] = [
       .init("version", 1), .init("aligned", .string(aligned)), .init("tuned", .array(tuned.map(JSONValue.string))),

@@ -20,7 +20,7 @@ extension Repository {
       if let name { try Names.check(name) }
       try learning.check()
       let inputs = try LearningInputs(learning, in: self)
-      let data = try learning.data.map { try LearningData($0) }
+      let data = try learning.data.map { try ExampleFile($0, relativeTo: FileManager.default.currentDirectoryPath) }
       let work = try LearningFolder(learning.work, bytes: inputs.bytes, in: self)
       defer { work.discard() }
       let job = learning.job(

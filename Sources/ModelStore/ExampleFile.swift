@@ -2,23 +2,24 @@ import Foundation
 import JSON
 import Objects
 
-/// A file of examples that something is learnt on: JSON lines, an object each.
-struct LearningData {
+/// A file of examples that something is learnt or tuned on: JSON lines, an object each.
+struct ExampleFile {
   let name: String
   /// Absolute.
   let path: String
-  let sha256: String
+  let digest: Digest
 
   /// Reads the file whole.
   ///
   /// - Throws: `invalidInput` where a line is no object, or where a line's `split` or the file's name says that the
   ///   examples are for tests.
-  init(_ path: String) throws {
-    self.path = absolute(path)
+  init(_ path: String, relativeTo directory: String) throws {
+    self.path = Repository.path(path, relativeTo: directory)
     name = (self.path as NSString).lastPathComponent
     guard let data = FileManager.default.contents(atPath: self.path) else {
       throw RepositoryError(.notFound, "\(path): a file of JSON lines expected, found none that can be read")
     }
+    // "test" between two that are no letters: latest and contest are other words.
     if name.lowercased().split(whereSeparator: { !$0.isLetter }).contains("test") {
       throw Self.testData(path, "its name")
     }
@@ -35,18 +36,18 @@ struct LearningData {
       guard value.members != nil else {
         throw RepositoryError(.invalidInput, "\(path), line \(index + 1): an object expected, found another value")
       }
-      if value["split"]?.text == "test" { throw Self.testData(path, "line \(index + 1)") }
+      if value["split"]?.text?.lowercased() == "test" { throw Self.testData(path, "line \(index + 1)") }
       lines += 1
     }
     guard lines > 0 else { throw RepositoryError(.invalidInput, "\(path): examples expected, found none") }
-    sha256 = Digest(of: data).hex
+    digest = Digest(of: data)
   }
 
   private static func testData(_ path: String, _ what: String) -> RepositoryError {
     RepositoryError(
-      .invalidInput, "\(path): data for training expected, found what \(what) says is for tests",
-      hint: "keep tests apart: what is learnt on them can no longer be judged by them")
+      .invalidInput, "\(path): examples to learn from expected, found what \(what) says is for tests",
+      hint: "what is learnt or tuned on test data cannot be judged by them; take a train or validation split")
   }
 
-  var json: JSONValue { ["name": .string(name), "path": .string(path), "sha256": .string(sha256)] }
+  var json: JSONValue { ["name": .string(name), "path": .string(path), "sha256": .string(digest.hex)] }
 }
