@@ -112,8 +112,8 @@ struct ChildProgram {
   }
 }
 
-/// Starts a command line in the folder of this process, as `sh -c` takes it, and returns the process, which leads a group
-/// of its own, so that all of it can be ended. Signals are as a shell would have them for a new program: this process
+/// Starts a command line in the folder of this process, as `sh -c` takes it, and returns the process. It leads a group of
+/// its own, so that all of it can be ended. Signals are as a shell would have them for a new program: this process
 /// ignores some, which a child would inherit.
 ///
 /// - Parameter redirect: says where its input, output and complaints are.

@@ -43,7 +43,7 @@ extension Repository {
           hint: learning.work == nil ? nil : "its messages are in \(work.path("learner.log"))")
       }
       var draft = try learntMask(learning, inputs, out: work.path("out"))
-      draft.data = data.map { .init(name: $0.name, sha256: $0.sha256) }
+      draft.data = data.map { .init(name: $0.name, sha256: $0.digest.hex) }
       draft.parents = inputs.parents
       return try maskReport(try store(draft, name: name, madeBy: madeBy ?? whoami(), progress: nil).id)
     }
