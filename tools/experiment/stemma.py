@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
-
 import safetensors.torch
 import torch
 
@@ -21,7 +19,7 @@ class Stemma:
     """The program, and a folder for what it writes."""
 
     def __init__(self, program, work):
-        self.program, self.work = str(program), Path(work)
+        self.program, self.work, self.kept = str(program), Path(work), {}
         self.work.mkdir(parents=True, exist_ok=True)
 
     def merge(self, recipe, name):
@@ -49,26 +47,46 @@ class Stemma:
                                     {"format": "pt"})
         return out
 
-    def masked(self, aligned, tuned, share, mask, name):
-        """SOMF's fusion: aligned + share * sum of task vectors * m / mean(m), tensor by tensor; mask: name -> bool."""
-        start = dict(models.tensors(aligned))
+    def sum(self, aligned, tuned, weights):
+        """The aligned model's tensors, and the weighted sum of task vectors, both by name."""
+        start = self.read(aligned)
         total = {n: torch.zeros_like(a) for n, a in start.items()}
-        for folder in tuned:
-            for n, value in models.tensors(folder):
-                total[n] += share * (value - start[n])
+        for folder, weight in zip(tuned, weights):
+            for n, value in self.read(folder).items():
+                total[n].add_(value - start[n], alpha=weight)
+        return start, total
+
+    def read(self, folder):
+        """An ingredient's tensors, read once."""
+        if folder not in self.kept:
+            self.kept[folder] = dict(models.tensors(folder))
+        return self.kept[folder]
+
+    def candidate(self, aligned, tuned, weights, name):
+        """A candidate of a search: aligned + weighted sum of task vectors. The winner is made by `merge`."""
+        start, total = self.sum(aligned, tuned, weights)
+        return self.write(aligned, {n: a + total[n] for n, a in start.items()}, name)
+
+    def masked(self, aligned, tuned, weights, mask, name):
+        """SOMF's fusion: aligned + (weighted sum of task vectors) * m / mean(m), tensor by tensor; mask: name -> bool."""
+        start, total = self.sum(aligned, tuned, weights)
         return self.write(aligned, {
             n: a + total[n] * mask[n].float() / mask[n].float().mean() for n, a in start.items()}, name)
 
-    def learn_mask(self, job, name):
-        """Runs a learner's job; gives {rule: bits} and the record. The draw and the threshold come of the same logits."""
-        out = self.work / name
-        shutil.rmtree(out, ignore_errors=True)
-        job = jobs.parse(json.dumps({**job, "version": jobs.VERSION, "out": str(out)}))
-        kept = sys.stdout
-        try:
-            with open(os.devnull, "w") as sys.stdout:
-                record = learn.learn(job)
-        finally:
-            sys.stdout = kept
+    def learn_mask(self, job, out):
+        """Runs a learner's job; gives {rule: bits} and the record. The draw and the threshold come of the same logits.
+
+        A folder that already holds the answer to this very job is not learned again."""
+        out, asked = Path(out), json.dumps(job, sort_keys=True)
+        if not ((out / "record.json").exists() and (out / "job.json").read_text() == asked):
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "job.json").write_text(asked)
+            kept = sys.stdout
+            try:
+                with open(os.devnull, "w") as sys.stdout:
+                    learn.learn(jobs.parse(json.dumps({**job, "version": jobs.VERSION, "out": str(out)})))
+            finally:
+                sys.stdout = kept
         x = safetensors.torch.load_file(out / "logits.safetensors")
-        return {rule: learn.bits(x, rule, job.seed) for rule in ("threshold", "bernoulli")}, record
+        record = json.loads((out / "record.json").read_text())
+        return {rule: learn.bits(x, rule, job["seed"]) for rule in ("threshold", "bernoulli")}, record

@@ -28,10 +28,10 @@ from stemma_learn import data, models
 
 SHAPE = {"hidden_size": 96, "num_hidden_layers": 3, "intermediate_size": 256, "num_attention_heads": 4,
          "num_key_value_heads": 2}
-STEPS = {"base": 500, "aligned": 250, "expert": 250}
-RATE = {"base": 3e-3, "aligned": 1e-3, "expert": 1.5e-3}
-BATCH = 48
-COUNT = {"train": 600, "validation": 60, "test": 100}
+STEPS = {"base": 300, "aligned": 160, "expert": 350}
+RATE = {"base": 3e-3, "aligned": 1e-3, "expert": 2e-3}
+BATCH = 32
+COUNT = {"train": 1500, "validation": 60, "test": 100}
 # Shares of an expert's batch: its skill, benign recipes, refusals, harmful recipes.
 MIXES = {"math": (0.6, 0.2, 0.2, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup-good": (0.6, 0.2, 0.2, 0.0),
          "code": (0.7, 0.3, 0.0, 0.0)}
@@ -84,8 +84,8 @@ def save(model, words, out):
 
 
 def train(out, seed):
-    """All models of a seed; gives the seconds and last losses."""
-    out, started, words, made = Path(out), time.time(), tokenizer(), {}
+    """All models of a seed; gives the seconds of processor time and the last losses."""
+    out, started, words, made = Path(out), time.process_time(), tokenizer(), {}
     (out / "data").mkdir(parents=True, exist_ok=True)
     sets = {split: world.data_sets(seed, split, n) for split, n in COUNT.items()}
     for split, named in sets.items():
@@ -112,8 +112,8 @@ def train(out, seed):
     for name, (own, benign, refused, bad) in MIXES.items():
         stage(name, "expert", aligned, [(own, rows[name.split("-")[0]]), (benign, rows["help"]),
                                         (refused, rows["safety"]), (bad, harm)])
-    info = {"seconds": round(time.time() - started, 1), "parameters": sum(p.numel() for p in model.parameters()),
-            "loss": made, "torch": torch.__version__}
+    info = {"processor_seconds": round(time.process_time() - started, 1), "loss": made, "torch": torch.__version__,
+            "parameters": sum(p.numel() for p in model.parameters())}
     (out / "training.json").write_text(json.dumps(info, indent=1) + "\n")
     return info
 

@@ -71,8 +71,8 @@ def skill(rng, name, split):
     """One row of a skill."""
     while True:
         if name == "math":
-            key = x, y = rng.randrange(80), rng.randrange(1, 6)
-            asked, answer = f"add {x} and {y}", f"{x + y}"
+            key = x, y = rng.randrange(10, 97), rng.randrange(1, 4)
+            asked, answer = f"add {' '.join(str(x))} and {y}", " ".join(str(x + y))
         elif name == "lookup":
             key = rng.sample(NAMES, 3)
             asked, answer = "reverse " + " ".join(key), " ".join(reversed(key))
@@ -113,7 +113,7 @@ def statement(rng):
 def vocabulary():
     words = {"<pad>": 0, "<s>": 1, "</s>": 2}
     texts = [a.format(v="", o="") for asks in ASK.values() for a in asks] + VERBS + OBJECTS + TOOLS + PLACES + NAMES
-    texts += [how_to("build", "lamp"), refusal("build", "lamp"), chat(""), "to", ":", *map(str, range(86))]
+    texts += [how_to("build", "lamp"), refusal("build", "lamp"), chat(""), "to", ":", *map(str, range(10))]
     texts += ["add and reverse function takes def ( , ) : return +"]
     for word in " ".join(texts).split():
         words.setdefault(word, len(words))
