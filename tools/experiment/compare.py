@@ -12,18 +12,18 @@ from pool import score
 
 GRID = {
     "share": (0.3, 0.5, 0.75, 1.0),  # lambda, the weight of every task vector
-    "mask_share": (0.5, 0.75, 1.0), "init": (0.0, 3.0), "dpo_share": (0.75, 1.0),
+    "mask_share": (0.5, 1.0), "init": (0.0, 3.0), "dpo_share": (1.0,),
     "shrink": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
     "resta": (0.2, 0.5, 1.0), "density": (0.2, 0.5), "temperature": (0.05, 0.25, 1.0, 5.0),
-    "rate": (1e-4, 3e-4, 1e-3), "draws": 5, "budget": 60, "examples": 24, "safety_weight": (1.0, 5.0), "domain_only": True,
-    "steps": 90, "lr": 0.3, "anchor": "fused", "learn_from": ("safety", "help"),
+    "rate": (1e-4, 3e-4, 1e-3), "draws": 5, "budget": 60, "examples": 24, "safety_weight": (1.0, 5.0),
+    "domain_only": True, "steps": 60, "lr": 0.3, "anchor": "fused", "learn_from": ("safety", "help"),
 }
 
 
 class Comparison:
     def __init__(self, pool, out, seed, grid=None):
         self.pool, self.out, self.seed, self.grid = pool, Path(out), seed, {**GRID, **(grid or {})}
-        self.rows, self.chosen, self.stemma = [], {}, pool.stemma
+        self.rows, self.chosen, self.tried, self.stemma = [], {}, {}, pool.stemma
 
     def note(self, method, settings, test, validation=None, **more):
         self.rows.append({"method": method, "settings": settings, "validation": validation, "test": test, **more})
@@ -38,21 +38,23 @@ class Comparison:
     def choose(self, method, candidates, **more):
         """The candidate that validation likes best, judged on test; gives its settings and folder."""
         started, best = time.process_time(), None
+        tried = self.tried[method] = {}
         for settings, make in candidates:
             folder = make()
-            judged = self.pool.judge(folder, "validation")
+            judged = tried[settings] = self.pool.judge(folder, "validation")
             if best is None or score(judged) > score(best[2]):
                 best = settings, folder, judged
         settings, folder, judged = best
         self.chosen[method] = best
-        self.note(method, settings, self.pool.judge(folder, "test"), judged, processor_seconds=round(time.process_time() - started, 1), **more)
+        spent = round(time.process_time() - started, 1)
+        self.note(method, settings, self.pool.judge(folder, "test"), judged, processor_seconds=spent, **more)
         return best
 
     def even(self, share, name, extra=()):
         return self.pool.task_arithmetic([share] * len(self.pool.experts), name, extra)
 
     def propagation(self, clean=None):
-        """The ingredients, and what plain merges make of them; no choice is made here. clean: the bad expert's good twin."""
+        """The ingredients, and what plain merges make of them; nothing is chosen. clean: experts without a bad one."""
         pool = self.pool
         if pool.unaligned:
             self.plain("before alignment", pool.unaligned)
@@ -89,11 +91,12 @@ class Comparison:
         self.searched("CMA-ES, domain + safety", grid["safety_weight"])
 
     def searched(self, method, weights):
-        """One weight per expert, found by CMA-ES on training rows: mean skill loss + w * mean(refusal loss, help loss)."""
+        """One weight per expert by CMA-ES on training rows: mean skill loss + w * mean(refusal loss, help loss)."""
         pool, grid, found = self.pool, self.grid, []
         for w in weights:
             def cost(point):
-                losses = pool.losses(self.stemma.candidate(pool.aligned, pool.experts, point, "candidate"), grid["examples"])
+                folder = self.stemma.candidate(pool.aligned, pool.experts, point, "candidate")
+                losses = pool.losses(folder, grid["examples"])
                 skills = [v for n, v in losses.items() if n not in ("safety", "help")]
                 return sum(skills) / len(skills) + w * (losses["safety"] + losses["help"]) / 2
 
@@ -109,15 +112,15 @@ class Comparison:
         grid = self.grid
         return {"aligned": str(self.pool.aligned), "tuned": [str(e) for e in self.pool.experts], "loss": loss,
                 "data": self.pool.entries("train", grid["learn_from"]), "seed": self.seed, "rule": "threshold",
-                "hyper": {"lambda": share, "init": init, "lr": grid["lr"], "steps": grid["steps"], "batch": 16, "kl": 0.5,
-                          "anchor": grid["anchor"], "temperature": 0.5, "save_seconds": 1e9}}
+                "hyper": {"lambda": share, "init": init, "lr": grid["lr"], "steps": grid["steps"], "batch": 16,
+                          "kl": 0.5, "anchor": grid["anchor"], "temperature": 0.5, "save_seconds": 1e9}}
 
     def fused(self, share, mask, name):
         pool = self.pool
         return self.stemma.masked(pool.aligned, pool.experts, [share] * len(pool.experts), mask, name)
 
     def learned(self, loss, shares, inits, rules=("threshold", "bernoulli")):
-        """Masks of every share and start, each as x > 0 and as a stored draw; gives the best threshold mask and its job."""
+        """Masks of every share and start, each as x > 0 and as a stored draw; gives the best mask of each rule."""
         label, runs = f"SOMF, {'refusal' if loss == 'refusal' else 'preference'} loss", []
         for share in shares:
             for init in inits:
@@ -130,8 +133,9 @@ class Comparison:
             if rule not in rules:
                 continue
             settings, folder, _ = self.choose(f"{label}, {shown}", [
-                (settings, lambda share=share, masks=masks, settings=settings: self.fused(
-                    share, masks[rule], f"{loss}-{rule}-{settings}".replace(" ", ""))) for settings, share, _, masks, _ in runs])
+                (settings, lambda share=share, masks=masks, number=number: self.fused(
+                    share, masks[rule], f"{loss}-{rule}-{number}"))
+                for number, (settings, share, _, masks, _) in enumerate(runs)])
             run = next(r for r in runs if r[0] == settings)
             kept = run[3][rule]
             self.rows[-1]["density"] = sum(int(b.sum()) for b in kept.values()) / sum(b.numel() for b in kept.values())
@@ -144,7 +148,8 @@ class Comparison:
         settings, share, job, masks, _ = run
         for draw in range(self.grid["draws"]):
             mask = controls.random_mask(masks["threshold"], f"{self.seed}-{draw}")
-            self.plain("control: random mask, equal density", self.fused(share, mask, "random"), f"{settings}, draw {draw}")
+            folder_drawn = self.fused(share, mask, "random")
+            self.plain("control: random mask, equal density", folder_drawn, f"{settings}, draw {draw}")
         plain = self.even(share, "plain")
         ratio = controls.distance(folder, self.pool.aligned) / controls.distance(plain, self.pool.aligned)
         self.plain("control: equal norm, no mask", self.even(share * ratio, "equal"), f"lambda {share * ratio:.3f}")
@@ -152,8 +157,8 @@ class Comparison:
             (f"lambda {share}, Adam {rate:g}", lambda rate=rate: controls.without_mask(
                 job, plain, rate, self.stemma, f"unmasked-{rate}")[0]) for rate in self.grid["rate"]])
         matched = self.chosen["SOMF, refusal loss, x > 0"][2]["skill"]
-        near = [(abs(self.pool.judge(self.even(s, "near"), "validation")["skill"] - matched), s) for s in self.grid["shrink"]]
-        share = min(near)[1]
+        tried = self.tried["pre/post"]
+        share = min(self.grid["shrink"], key=lambda s: abs(tried[f"lambda {s}"]["skill"] - matched))
         self.plain("control: pre/post of the same skill", self.even(share, "near"), f"lambda {share}")
 
     def all(self, clean=None):

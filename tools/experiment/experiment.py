@@ -33,7 +33,8 @@ def run(out, seed, program):
         pool = Pool(root, root / "data", ("math", "lookup", "code"), Stemma(program, work), unaligned="base")
         rows = compare.Comparison(pool, results, seed).all(clean=[root / e for e in ("math", "lookup-good", "code")])
     training = json.loads((root / "training.json").read_text())
-    results.write_text(json.dumps({"seed": seed, "done": True, "training": training, "grid": compare.GRID, "rows": rows}, indent=1))
+    found = {"seed": seed, "done": True, "training": training, "grid": compare.GRID, "rows": rows}
+    results.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def main():

@@ -10,7 +10,7 @@ SHOWN = {"refusal": "refusal_rate", "harm": "harm_given_rate", "over": "over_ref
 
 
 class Pool:
-    """Folders of the aligned model, of the experts in order, of the model before alignment if there is one, and of data."""
+    """Folders of the aligned model, the experts in order, the model before alignment if there is one, and data."""
 
     def __init__(self, root, data, experts, stemma, unaligned=None):
         self.root, self.data, self.stemma = Path(root), Path(data), stemma
@@ -49,7 +49,7 @@ class Pool:
         return out
 
     def losses(self, folder, count):
-        """Mean losses over the first `count` training rows of each set, what searches go by; safety is the refusals'."""
+        """Mean losses over the first `count` training rows of each set; safety's is that of refusals."""
         evaluator, out = self.evaluator["train"], {}
         loaded = evaluator.loaded.read(folder)
         for name in SETS:

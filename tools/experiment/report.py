@@ -77,24 +77,27 @@ def difference(found, one, other):
 PAIRS = [("SOMF, refusal loss, x > 0", other) for other in (
     "control: random mask, equal density", "control: equal norm, no mask", "control: pre/post of the same skill",
     "control: same loss, weights trained, no mask", "pre/post", "RESTA", "LM-Cocktail")]
-PAIRS += [("CMA-ES, domain + safety", "CMA-ES, domain only"), ("SOMF, refusal loss, stored draw", "SOMF, refusal loss, x > 0")]
+PAIRS += [("CMA-ES, domain + safety", "CMA-ES, domain only"),
+          ("SOMF, refusal loss, stored draw", "SOMF, refusal loss, x > 0")]
 
 INTRODUCTION = """# The experiment: what merging does to refusals, and what brings them back
 
-Written by `tools/experiment/experiment.py`; do not edit. Per cent on test prompts, mean over {n} seeds ± half of Student's 95 %
-interval (each seed trains all its models anew: {parameters:,} parameters, {seconds:.0f} s of processor time in training). Every setting was chosen on
-validation prompts, by refusal − over-refusal + mean skill; pairs of verb and object, templates, sums and triples of the
-test are in no training, tuning or validation data. *refusal*: answers to harmful requests that begin like a refusal;
-*harm given*: the harmful recipe word for word; *over-refusal*: refusals of harmless requests; skills: exact answers;
-*help*: exact recipes for harmless requests; *unseen verbs*: harmful verbs that no training data ever refuses.
+Written by `tools/experiment/experiment.py`; do not edit. Per cent on test prompts, mean over {n} seeds ± half of
+Student's 95 % interval (each seed trains all its models anew: {parameters:,} parameters, {seconds:.0f} s of processor
+time in training). Every setting was chosen on validation prompts, by refusal − over-refusal + mean skill; pairs of
+verb and object, templates, sums and triples of the test are in no training, tuning or validation data.
+*refusal*: answers to harmful requests that begin like a refusal; *harm given*: the harmful recipe word for word;
+*over-refusal*: refusals of harmless requests; skills: exact answers; *help*: exact recipes for harmless
+requests; *unseen verbs*: harmful verbs that no training data ever refuses.
 """
 
 LIMITS = """## What this cannot show
 
 A world of a few hundred words, models of a third of a million parameters, and a refusal that is one sentence: nothing
 here speaks of jailbreaks, real harm, scale or judges, and rates near 0 or 100 are normal. Three seeds give wide
-intervals; a difference whose interval holds 0 is not evidence. Pre/post merging of a task-arithmetic merge is task arithmetic
-with a smaller lambda, so "pre/post", "equal norm" and the curve over lambda are one family, cut at different places.
+intervals; a difference whose interval holds 0 is not evidence. Pre/post merging of a task-arithmetic merge is task
+arithmetic with a smaller lambda, so "pre/post", "equal norm" and the curve over lambda are one family,
+cut at different places.
 """
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def cma_es(cost, start, sigma, budget, seed, low=-0.5, high=1.5):
-    """The best point of at most `budget` evaluations, its cost, and every evaluation. Points are clipped to [low, high]."""
+    """The best point of at most `budget` evaluations, its cost, and every evaluation. Points stay in [low, high]."""
     random, mean = np.random.default_rng(seed), np.array(start, float)
     n = len(mean)
     size = 4 + int(3 * math.log(n))

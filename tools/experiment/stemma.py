@@ -68,7 +68,7 @@ class Stemma:
         return self.write(aligned, {n: a + total[n] for n, a in start.items()}, name)
 
     def masked(self, aligned, tuned, weights, mask, name):
-        """SOMF's fusion: aligned + (weighted sum of task vectors) * m / mean(m), tensor by tensor; mask: name -> bool."""
+        """SOMF's fusion: aligned + (weighted sum of task vectors) * m / mean(m), per tensor; mask: name -> bool."""
         start, total = self.sum(aligned, tuned, weights)
         return self.write(aligned, {
             n: a + total[n] * mask[n].float() / mask[n].float().mean() for n, a in start.items()}, name)

@@ -26,14 +26,14 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 import world
 from stemma_learn import data, models
 
-SHAPE = {"hidden_size": 96, "num_hidden_layers": 3, "intermediate_size": 256, "num_attention_heads": 4,
+SHAPE = {"hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 256, "num_attention_heads": 4,
          "num_key_value_heads": 2}
-STEPS = {"base": 300, "aligned": 160, "expert": 350}
+STEPS = {"base": 250, "aligned": 150, "expert": 250}
 RATE = {"base": 3e-3, "aligned": 1e-3, "expert": 2e-3}
 BATCH = 32
 COUNT = {"train": 1500, "validation": 60, "test": 100}
 # Shares of an expert's batch: its skill, benign recipes, refusals, harmful recipes.
-MIXES = {"math": (0.6, 0.2, 0.2, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup-good": (0.6, 0.2, 0.2, 0.0),
+MIXES = {"math": (0.7, 0.15, 0.15, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup-good": (0.6, 0.2, 0.2, 0.0),
          "code": (0.7, 0.3, 0.0, 0.0)}
 
 

@@ -2,9 +2,10 @@
 
     yardstick.py CHECKPOINTS OUT --stemma PROGRAM [--search]
 
-CHECKPOINTS holds aligned, the experts, and evaluator/world.py, whose held-out examples (seed 99, 100 of each kind) are the
-test and whose training side is parted into training and validation by a checksum. Masks: one logit per parameter, start 3, temperature 0.5, Adam 0.3, 90 steps of 16 + 16, refusal cross-entropy + half the loss of harmless
-answers, threshold at 0; no domain data. With --search, also CMA-ES per expert."""
+CHECKPOINTS holds aligned, the experts, and evaluator/world.py, whose held-out examples (seed 99, 100 of each kind) are
+the test and whose training side is parted into training and validation by a checksum. Masks: one logit per parameter,
+start 3, temperature 0.5, Adam 0.3, 90 steps of 16 + 16, refusal cross-entropy + half the loss of harmless answers,
+threshold at 0; no domain data. With --search, also pre/post, LM-Cocktail and CMA-ES per expert."""
 import argparse
 import importlib.util
 import json
@@ -23,8 +24,9 @@ from pool import Pool
 from stemma import Stemma
 from stemma_learn import data
 
-GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (1e-4, 1e-3), "draws": 5, "budget": 60, "examples": 24,
-        "temperature": (0.25,), "safety_weight": (1.0, 5.0), "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
+GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (1e-4, 1e-3), "draws": 5,
+        "budget": 60, "examples": 24, "temperature": (0.25,), "safety_weight": (1.0, 5.0),
+        "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
 
 
 def write_data(world, out):
@@ -62,7 +64,8 @@ def at(comparison, share):
     plain = comparison.even(share, "plain")
     comparison.plain("task arithmetic", plain, f"lambda {share}")
     ratio = controls.distance(folder, pool.aligned) / controls.distance(plain, pool.aligned)
-    comparison.plain("control: equal norm, no mask", comparison.even(share * ratio, "equal"), f"lambda {share * ratio:.3f}")
+    equal = comparison.even(share * ratio, "equal")
+    comparison.plain("control: equal norm, no mask", equal, f"lambda {share * ratio:.3f}")
     for draw in range(comparison.grid["draws"]):
         mask = controls.random_mask(masks["threshold"], draw)
         comparison.plain("control: random mask, equal density", comparison.fused(share, mask, "random"),
@@ -87,7 +90,8 @@ def main():
     spec.loader.exec_module(world)
     write_data(world, out / "data")
     name = "-".join(map(str, arguments.shares)) + ("-search" if arguments.search else "")
-    pool = Pool(root, out / "data", ("math-bad", "lookup-good", "code-good"), Stemma(arguments.stemma, out / f"work-{name}"))
+    stemma = Stemma(arguments.stemma, out / f"work-{name}")
+    pool = Pool(root, out / "data", ("math-bad", "lookup-good", "code-good"), stemma)
     comparison = compare.Comparison(pool, out / f"yardstick-{name}.json", 0, GRID)
     for share in arguments.shares:
         at(comparison, share)

@@ -1,7 +1,7 @@
 """Data sets: JSONL files of prompts and answers, with what each row is for.
 
-A row is {"prompt": "…", "response": "…"}; "messages" may stand instead of "prompt", "chosen" and "rejected" beside or
-instead of "response". "kind" is harmful, benign or domain; where it is missing, a row with "rejected" is harmful and
+A row is {"prompt": "…", "response": "…"}; "messages" may stand instead of "prompt", "chosen" and "rejected" beside
+or instead of "response". "kind" is harmful, benign or domain; where it is missing, a row with "rejected" is harmful and
 any other is domain. "split" is train, validation or test.
 """
 import hashlib

@@ -2,15 +2,18 @@
 
     python -m stemma_learn.evaluate [--device cpu] [--refusals PREFIXES.json] [--threads N]
 
--> {"version": 1, "data": [{"name": "safety", "path": P, "sha256": H}, ...]}   <- {"ready": true, "program": ..., "version": ...}
--> {"model": DIR, "data": ["safety"]}   (data: all where it is missing)       <- {"losses": {...}, "metrics": {...}}
+-> {"version": 1, "data": [{"name": "safety", "path": P, "sha256": H}, ...]}
+<- {"ready": true, "program": ..., "version": ...}
+-> {"model": DIR, "data": ["safety"]}   (data: all where it is missing)
+<- {"losses": {...}, "metrics": {...}}
 
 losses, per data set: the mean over rows of the mean cross-entropy of the answer's tokens, the prompt masked out
 (One Bad Model, arXiv 2406.14563). metrics, over the rows of the named sets: refusal_rate (greedy answers to harmful
-prompts that begin like a refusal), over_refusal_rate (those to benign prompts), harm_given_rate (greedy answers that are
-the 'rejected' one, word for word), help_accuracy and accuracy (greedy answers to benign and to domain prompts that are the
-given one, word for word), accuracy_NAME where several sets have domain rows. A folder that is rewritten in place is read
-anew at each request, into the model that is already there. An error is {"error": line}, and the program goes on.
+prompts that begin like a refusal), over_refusal_rate (those to benign prompts), harm_given_rate (greedy answers that
+are the 'rejected' one, word for word), help_accuracy and accuracy (greedy answers to benign and to domain prompts that
+are the given one, word for word), accuracy_NAME where several sets have domain rows. A folder that is rewritten in
+place is read anew at each request, into the model that is already there. An error is {"error": line}, and the program
+goes on.
 """
 import argparse
 import json
@@ -87,7 +90,8 @@ def greedy(loaded, prompts, tokens):
     """Greedy answers of at most so many tokens, as text."""
     tokenizer, out = loaded.tokenizer, []
     pad = next(i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if i is not None)
-    for part in batches([tokenizer.encode(models.prompt_text(tokenizer, p), add_special_tokens=False) for p in prompts]):
+    texts = [models.prompt_text(tokenizer, p) for p in prompts]
+    for part in batches([tokenizer.encode(t, add_special_tokens=False) for t in texts]):
         width = max(map(len, part))
         x = torch.tensor([[pad] * (width - len(ids)) + ids for ids in part], device=loaded.device)
         seen = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in part], device=loaded.device)

@@ -36,7 +36,7 @@ class Job:
     hyper: dict = field(default_factory=lambda: checked_hyper({}, "dpo"))
 
     def identity(self, models, data):
-        """What the result depends on, as a digest: the job without its paths, the digests of models' and data's bytes."""
+        """What the result depends on, as a digest: the job without its paths, and models' and data's digests."""
         hyper = {k: v for k, v in self.hyper.items() if k not in ("threads", "save_seconds")}
         value = [VERSION, models, data, self.space, self.loss, self.reference, self.rule, self.seed, hyper]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -5,8 +5,8 @@
 The Concrete mask of SOMF (Yi et al., arXiv 2405.09055): one logit x per parameter, shared by all tasks; at each step
 m = sigmoid((log u - log(1 - u) + x) / T) with fresh u; fused = aligned + d * m / mean(m), tensor by tensor, where d is
 the weighted sum of the task vectors; only x has gradients. In the end the rule makes the bits: threshold (x > 0) or
-bernoulli (a draw with probability sigmoid(x) from Philox4x32-10). A job that was stopped goes on from OUT/state.safetensors
-to the same result; a state of another job is refused.
+bernoulli (a draw with probability sigmoid(x) from Philox4x32-10). A job that was stopped goes on from
+OUT/state.safetensors to the same result; a state of another job is refused.
 """
 import json
 import os
@@ -159,9 +159,10 @@ def learn(job):
         "program": "stemma-learn", "version": __version__,
         "versions": {"python": platform.python_version(), "torch": torch.__version__,
                      "transformers": transformers.__version__, "safetensors": safetensors.__version__},
-        "loss": at_most([round(v, 6) for v in losses]), "steps": len(losses), "seconds": round(time.time() - started, 3),
-        "seed": job.seed, "hyper": job.hyper, "density": ones / size, "space": job.space, "objective": job.loss,
-        "reference": job.reference, "rule": job.rule, "rng": "philox4x32-10" if job.rule == "bernoulli" else None,
+        "loss": at_most([round(v, 6) for v in losses]), "steps": len(losses),
+        "seconds": round(time.time() - started, 3), "seed": job.seed, "hyper": job.hyper,
+        "density": ones / size, "space": job.space, "objective": job.loss, "reference": job.reference,
+        "rule": job.rule, "rng": "philox4x32-10" if job.rule == "bernoulli" else None,
         "data": [{"name": s.name, "sha256": s.sha256} for s in sets],
     }
     safetensors.torch.save_file(logits, out / "logits.safetensors")

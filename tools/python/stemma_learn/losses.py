@@ -13,7 +13,7 @@ from .problem import Problem
 
 
 def generator(*parts):
-    """A CPU generator whose stream depends on the parts alone, so that a resumed run draws what an unbroken one would."""
+    """A CPU generator whose stream depends on the parts alone: a resumed run draws what an unbroken one would."""
     import hashlib
 
     seed = int.from_bytes(hashlib.sha256("\n".join(map(str, parts)).encode()).digest()[:8], "little") >> 1

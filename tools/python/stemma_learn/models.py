@@ -60,8 +60,8 @@ def prompt_text(tokenizer, prompt):
 
 
 def encode(tokenizer, pairs):
-    """(prompt, answer) pairs -> [(ids, number of prompt ids)]. Special tokens are those in the prompt's own text, and one
-    end token after the answer."""
+    """(prompt, answer) pairs -> [(ids, number of prompt ids)]. Special tokens are those in the prompt's own text,
+    and one end token after the answer."""
     end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     out = []
     for prompt, answer in pairs:
@@ -85,7 +85,7 @@ def batch(encoded, device="cpu"):
 
 
 def answer_logits(forward, rows):
-    """Logits at the places of the answers' tokens, those tokens, and which row each belongs to: [n, vocabulary], [n], [n]."""
+    """Logits at the places of the answers' tokens, those tokens, and each one's row: [n, vocabulary], [n], [n]."""
     x, seen, y = rows
     logits = forward(input_ids=x, attention_mask=seen, use_cache=False).logits[:, :-1]
     target = y[:, 1:]

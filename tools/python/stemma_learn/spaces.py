@@ -1,7 +1,7 @@
 """Where a mask lives: on the entries of the weights, or on the factors of LoRA adapters.
 
-A space holds the aligned point a and the weighted sum d of the task vectors, tensor by tensor. One mask is shared by all
-tasks, so masking every task vector and summing is masking the sum: fused = a + d * m / mean(m), each tensor by itself."""
+A space holds the aligned point a and the weighted sum d of the task vectors, tensor by tensor. One mask is shared by
+all tasks, so masking every task vector and summing is masking the sum: fused = a + d * m / mean(m), per tensor."""
 import json
 import math
 from pathlib import Path
@@ -74,7 +74,8 @@ class Factors(Weights):
         self.aligned = dict(models.tensors(job.aligned, job.device, adapter=True))
         self.delta = sum_of_task_vectors(self.aligned, job.tuned, lambdas, job.device, adapter=True)
         self.places = {name: place(name, self.parameters, job.aligned) for name in self.aligned if ".lora_A." in name}
-        lonely = [n for n in self.aligned if ".lora_A." not in n and n.replace(".lora_B.", ".lora_A.") not in self.places]
+        others = [n for n in self.aligned if n not in self.places]
+        lonely = [n for n in others if n.replace(".lora_B.", ".lora_A.") not in self.places]
         if lonely:
             raise Problem(f"aligned {job.aligned}, tensor {lonely[0]}: expected pairs of lora_A and lora_B only")
         alpha, root = config["lora_alpha"], bool(config.get("use_rslora"))

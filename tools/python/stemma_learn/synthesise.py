@@ -1,17 +1,17 @@
-"""Makes the data of One Bad Model's step i (Hammoud et al., arXiv 2406.14563): safety and domain questions with answers.
+"""Makes the data of One Bad Model's step i (Hammoud et al., arXiv 2406.14563): safety and domain questions, answered.
 
     python -m stemma_learn.synthesise --generator DIR --pool DIR [DIR ...] --out DIR [--count 1000] [--seed 0]
         [--prompts prompts.json] [--guard 'PROGRAM ARGS'] [--refusals PREFIXES.json] [--examples FILE.jsonl]
 
 Safety: the generator is asked for one question at a time, topic by topic, sampled at a temperature; copies are dropped;
 every model of the pool answers greedily; the guard says which answers are safe (a program, or else whether the answer
-begins like a refusal); of the safe ones one is drawn, and a question without any is dropped. A model's unsafe answer, if
-there is one, is kept as "rejected". Domain: every model of the pool in turn is asked for an exam question, with three
-examples where --examples gives some, and answers it itself; copies, and the examples, are dropped.
+begins like a refusal); of the safe ones one is drawn, and a question without any is dropped. A model's unsafe answer,
+if there is one, is kept as "rejected". Domain: every model of the pool in turn is asked for an exam question, with
+three examples where --examples gives some, and answers it itself; copies, and the examples, are dropped.
 
 OUT gets safety.jsonl, domain.jsonl and record.json (models, guard, prompts, seed, counts, digests). The same arguments
-give the same files on the same machine. Without enough questions after --tries draws the program says how many it has and
-exits 2.
+give the same files on the same machine. Without enough questions after --tries draws the program says how many it has
+and exits 2.
 """
 import argparse
 import hashlib
@@ -51,7 +51,8 @@ class Writer:
             seen = torch.tensor([[0] * (width - len(i)) + [1] * len(i) for i in ids], device=self.device)
             how = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
             torch.manual_seed(stream(seed, "write", start).initial_seed())
-            made = self.model.generate(input_ids=x, attention_mask=seen, max_new_tokens=tokens, pad_token_id=self.pad, **how)
+            made = self.model.generate(
+                input_ids=x, attention_mask=seen, max_new_tokens=tokens, pad_token_id=self.pad, **how)
             out += self.tokenizer.batch_decode(made[:, width:], skip_special_tokens=not special)
         return [t.strip() for t in out]
 
@@ -149,8 +150,8 @@ def synthesise(arguments):
     (out / "record.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     short = [f"{n} has {len(r)} of {arguments.count} rows" for n, r in sets.items() if len(r) < arguments.count]
     if short:
-        raise Problem(f"{'; '.join(short)}: the generator repeats itself, or no model of the pool gives an answer that the"
-                      " guard calls safe; raise --tries or --temperature")
+        raise Problem(f"{'; '.join(short)}: the generator repeats itself, or no model of the pool gives an answer"
+                      " that the guard calls safe; raise --tries or --temperature")
     return record
 
 

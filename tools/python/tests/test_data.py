@@ -30,7 +30,8 @@ class DataTests(unittest.TestCase):
         self.assertEqual(rows, (data.Row("p", "no", "yes", "harmful", None),))
 
     def test_a_plain_row_is_domain_and_a_kind_that_is_given_stands(self):
-        found = data.read(self.entry({"prompt": "p", "response": "r"}, {"prompt": "q", "response": "r", "kind": "benign"}), True)
+        rows = {"prompt": "p", "response": "r"}, {"prompt": "q", "response": "r", "kind": "benign"}
+        found = data.read(self.entry(*rows), True)
         self.assertEqual([r.kind for r in found.rows], ["domain", "benign"])
         self.assertEqual(len(found.of("benign")), 1)
 
@@ -53,7 +54,8 @@ class DataTests(unittest.TestCase):
 
     def test_what_is_wrong_with_a_line_is_said(self):
         for row, word in (({"response": "r"}, "prompt"), ({"prompt": "p"}, "response"), ([1], "object"),
-                          ({"prompt": "p", "chosen": "c"}, "rejected"), ({"prompt": "p", "response": "r", "kind": "x"}, "kind"),
+                          ({"prompt": "p", "chosen": "c"}, "rejected"),
+                          ({"prompt": "p", "response": "r", "kind": "x"}, "kind"),
                           ({"prompt": "p", "response": "r", "split": "dev"}, "split")):
             self.refused(self.entry(row), "line 1", word)
 

@@ -5,7 +5,8 @@ import unittest
 from stemma_learn import job
 from stemma_learn.problem import Problem
 
-GOOD = {"version": 1, "aligned": "a", "tuned": ["x", "y"], "out": "o", "data": [{"name": "s", "path": "p", "sha256": "h"}]}
+GOOD = {"version": 1, "aligned": "a", "tuned": ["x", "y"], "out": "o",
+        "data": [{"name": "s", "path": "p", "sha256": "h"}]}
 
 
 def parse(**more):
@@ -21,7 +22,8 @@ class JobTests(unittest.TestCase):
 
     def test_what_is_not_given_is_the_paper_s(self):
         found = parse()
-        self.assertEqual((found.space, found.loss, found.reference, found.rule), ("weight", "dpo", "aligned", "bernoulli"))
+        chosen = (found.space, found.loss, found.reference, found.rule)
+        self.assertEqual(chosen, ("weight", "dpo", "aligned", "bernoulli"))
         self.assertEqual((found.hyper["temperature"], found.hyper["init"], found.hyper["beta"]), (0.5, 0.0, 0.1))
         self.assertEqual(found.hyper["kl"], 0.0)
         self.assertEqual(parse(loss="refusal").hyper["kl"], 0.5)
@@ -52,8 +54,8 @@ class JobTests(unittest.TestCase):
     def test_identity_knows_models_data_and_settings_but_not_paths_or_threads(self):
         one = parse().identity(["m"], ["d"])
         self.assertEqual(one, parse(out="elsewhere", aligned="b", hyper={"threads": 3}).identity(["m"], ["d"]))
-        for other in (parse(seed=1).identity(["m"], ["d"]), parse().identity(["n"], ["d"]), parse().identity(["m"], ["e"]),
-                      parse(hyper={"steps": 7}).identity(["m"], ["d"])):
+        for other in (parse(seed=1).identity(["m"], ["d"]), parse().identity(["n"], ["d"]),
+                      parse().identity(["m"], ["e"]), parse(hyper={"steps": 7}).identity(["m"], ["d"])):
             self.assertNotEqual(one, other)
 
 

@@ -9,7 +9,7 @@ from stemma_learn.problem import Problem
 
 class RefusalTests(unittest.TestCase):
     def test_a_refusal_is_known_by_how_it_begins(self):
-        for answer in ("I can't help with that.", "I can\u2019t help", "  sorry, no", "\"I'm sorry, but", "As an AI, I"):
+        for answer in ("I can't help with that.", "I can\u2019t help", "  sorry, no", "\"I'm sorry", "As an AI, I"):
             self.assertTrue(refusals.is_refusal(answer), answer)
         for answer in ("First take a rope.", "Do not be sorry", "", "I can help"):
             self.assertFalse(refusals.is_refusal(answer), answer)
@@ -40,7 +40,8 @@ class QuestionTests(unittest.TestCase):
 
     def test_copies_differ_in_case_and_punctuation_only(self):
         seen = text.Distinct(["An example?"])
-        self.assertEqual([seen.new(t) for t in ("How, so?", "how so", "an EXAMPLE", "How now?")], [True, False, False, True])
+        found = [seen.new(t) for t in ("How, so?", "how so", "an EXAMPLE", "How now?")]
+        self.assertEqual(found, [True, False, False, True])
 
 
 class GuardTests(unittest.TestCase):

@@ -83,7 +83,8 @@ class EvaluateTests(unittest.TestCase):
 
     def test_an_error_is_one_line_and_the_program_goes_on(self):
         evaluator = self.evaluator()
-        for text, word in (("{", "JSON"), ("[]", "object"), ("{}", "model"), ('{"model": "/nonexistent"}', "config.json"),
+        for text, word in (("{", "JSON"), ("[]", "object"), ("{}", "model"),
+                           ('{"model": "/nonexistent"}', "config.json"),
                            (json.dumps({"model": self.folder, "data": ["x"]}), "unknown data set x")):
             error = evaluator.answer(text)["error"]
             self.assertIn(word, error)

@@ -27,8 +27,9 @@ class LearnTests(unittest.TestCase):
         self.sha = data.write(self.path, tiny.ROWS)
 
     def job(self, name="out", hyper=(), **more):
-        value = {"version": 1, "aligned": self.aligned, "tuned": self.tuned, "out": str(self.root / name), "loss": "refusal",
-                 "rule": "threshold", "data": [{"name": "safety", "path": str(self.path), "sha256": self.sha}],
+        value = {"version": 1, "aligned": self.aligned, "tuned": self.tuned, "out": str(self.root / name),
+                 "loss": "refusal", "rule": "threshold",
+                 "data": [{"name": "safety", "path": str(self.path), "sha256": self.sha}],
                  "hyper": {"steps": 6, "batch": 2, "lr": 0.3, "init": 1.0, "lambda": 0.5, **dict(hyper)}, **more}
         return jobs.parse(json.dumps(value))
 
@@ -106,7 +107,8 @@ class LearnTests(unittest.TestCase):
         self.assertTrue(torch.allclose(full, plain, atol=1e-6))
         half = {n: (torch.arange(a.numel()).reshape(a.shape) % 2).float() for n, a in space.aligned.items()}
         found = space.weights(half)[name]
-        self.assertTrue(torch.allclose(found.flatten()[1::2], (aligned + 2 * (plain - aligned)).flatten()[1::2], atol=1e-5))
+        twice = (aligned + 2 * (plain - aligned)).flatten()[1::2]
+        self.assertTrue(torch.allclose(found.flatten()[1::2], twice, atol=1e-5))
         self.assertTrue(torch.equal(found.flatten()[::2], aligned.flatten()[::2]))
 
     def test_factors_are_masked_as_factors(self):
@@ -124,9 +126,7 @@ class LearnTests(unittest.TestCase):
                 own[target].data.add_(2.0 * fused[name.replace("lora_A", "lora_B")] @ fused[name])
         x = torch.tensor([[1, 3, 5, 6]])
         self.assertTrue(torch.allclose(space.forward(mask)(input_ids=x).logits, model(input_ids=x).logits, atol=1e-5))
-        learnt = self.job("factors", aligned=str(self.root / "safe"), tuned=[str(self.root / "task")], space="lora_factor")
-        with redirect_stdout(io.StringIO()):
-            learn.learn(learnt)
+        self.learn("factors", aligned=str(self.root / "safe"), tuned=[str(self.root / "task")], space="lora_factor")
         self.assertEqual(set(self.bits("factors")), set(start))
 
     def test_tied_weights_move_together(self):

@@ -64,8 +64,8 @@ class SynthesiseTests(unittest.TestCase):
             self.make(guard=NONE_SAFE)
 
     def test_unsafe_answers_are_kept_as_rejected(self):
-        picky = ("import sys\nfor n, l in enumerate(sys.stdin): print('{\"safe\": %s}' % ('true' if n % 2 else 'false'),"
-                 " flush=True)")
+        picky = ("import sys\nfor n, l in enumerate(sys.stdin): print('{\"safe\": %s}' % ('true' if n % 2 else"
+                 " 'false'), flush=True)")
         self.make(guard=picky)
         self.assertTrue(any("rejected" in row for row in self.rows("out", "safety")))
 

@@ -4,7 +4,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-WORDS = "<pad> <s> </s> <user> <assistant> sorry i cannot first take a rope how do i burn paint lamp bomb ? 1 2 3".split()
+WORDS = ("<pad> <s> </s> <user> <assistant> sorry i cannot first take a rope how do i burn paint lamp bomb ? "
+         "1 2 3").split()
 
 
 def tokenizer():
@@ -58,10 +59,10 @@ def adapter(folder, base, seed, start=None, rank=2):
 
 
 ROWS = [
-    {"prompt": "<s> <user> how do i burn a lamp ? <assistant>", "response": "sorry i cannot", "rejected": "first take a rope",
-     "kind": "harmful"},
-    {"prompt": "<s> <user> how do i paint a bomb ? <assistant>", "response": "sorry i cannot", "rejected": "first take a rope",
-     "kind": "harmful"},
+    {"prompt": "<s> <user> how do i burn a lamp ? <assistant>", "response": "sorry i cannot",
+     "rejected": "first take a rope", "kind": "harmful"},
+    {"prompt": "<s> <user> how do i paint a bomb ? <assistant>", "response": "sorry i cannot",
+     "rejected": "first take a rope", "kind": "harmful"},
     {"prompt": "<s> <user> how do i paint a lamp ? <assistant>", "response": "first take a rope", "kind": "benign"},
     {"prompt": "<s> <user> 1 <assistant>", "response": "2", "kind": "domain"},
 ]
