@@ -23,7 +23,7 @@ GRID = {
 class Comparison:
     def __init__(self, pool, out, seed, grid=None):
         self.pool, self.out, self.seed, self.grid = pool, Path(out), seed, {**GRID, **(grid or {})}
-        self.rows, self.chosen, self.tried, self.stemma = [], {}, {}, pool.stemma
+        self.rows, self.chosen, self.stemma = [], {}, pool.stemma
 
     def note(self, method, settings, test, validation=None, **more):
         self.rows.append({"method": method, "settings": settings, "validation": validation, "test": test, **more})
@@ -38,10 +38,9 @@ class Comparison:
     def choose(self, method, candidates, **more):
         """The candidate that validation likes best, judged on test; gives its settings and folder."""
         started, best = time.process_time(), None
-        tried = self.tried[method] = {}
         for settings, make in candidates:
             folder = make()
-            judged = tried[settings] = self.pool.judge(folder, "validation")
+            judged = self.pool.judge(folder, "validation")
             if best is None or score(judged) > score(best[2]):
                 best = settings, folder, judged
         settings, folder, judged = best
@@ -157,14 +156,17 @@ class Comparison:
             (f"lambda {share}, Adam {rate:g}", lambda rate=rate: controls.without_mask(
                 job, plain, rate, self.stemma, f"unmasked-{rate}")[0]) for rate in self.grid["rate"]])
         matched = self.chosen["SOMF, refusal loss, x > 0"][2]["skill"]
-        tried = self.tried["pre/post"]
-        share = min(self.grid["shrink"], key=lambda s: abs(tried[f"lambda {s}"]["skill"] - matched))
+        skills = {s: self.pool.judge(self.even(s, "near"), "validation")["skill"] for s in self.grid["shrink"]}
+        share = min(skills, key=lambda s: abs(skills[s] - matched))
         self.plain("control: pre/post of the same skill", self.even(share, "near"), f"lambda {share}")
 
-    def all(self, clean=None):
+    def plain_part(self, clean=None):
         self.propagation(clean)
         self.baselines()
+
+    def refusal_part(self):
         best = self.learned("refusal", self.grid["mask_share"], self.grid["init"])
         self.control(*best["threshold"])
+
+    def preference_part(self):
         self.learned("dpo", self.grid["dpo_share"], (3.0,), rules=("threshold",))
-        return self.rows

@@ -36,6 +36,8 @@ COUNT = {"train": 1500, "validation": 60, "test": 100}
 MIXES = {"math": (0.7, 0.15, 0.15, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup-good": (0.6, 0.2, 0.2, 0.0),
          "code": (0.7, 0.3, 0.0, 0.0)}
 
+MODELS = ("base", "aligned", *MIXES)
+
 
 def tokenizer():
     words = Tokenizer(kinds.WordLevel(world.vocabulary()))
@@ -78,44 +80,49 @@ class Mixture:
         return [self.rng.choice(self.rng.choices(self.parts, shares)[0][1]) for _ in range(BATCH)]
 
 
-def save(model, words, out):
-    model.save_pretrained(out)
-    words.save_pretrained(out)
-
-
-def train(out, seed):
-    """All models of a seed; gives the seconds of processor time and the last losses."""
-    out, started, words, made = Path(out), time.process_time(), tokenizer(), {}
+def prepare(out, seed):
+    """Writes the data of every split; gives the rows of training."""
     (out / "data").mkdir(parents=True, exist_ok=True)
-    sets = {split: world.data_sets(seed, split, n) for split, n in COUNT.items()}
-    for split, named in sets.items():
-        for name, rows in named.items():
+    for split, count in COUNT.items():
+        for name, rows in world.data_sets(seed, split, count).items():
             data.write(out / "data" / f"{split}-{name}.jsonl", rows)
-    rows, rng = sets["train"], random.Random(f"train-{seed}")
-    torch.manual_seed(seed)
-    unseen = world.requests("train", "unseen")
+
+
+def parts(name, seed):
+    """What a model is trained on: (share, rows), and the model it starts from."""
+    rows = world.data_sets(seed, "train", COUNT["train"])
     harm = [{**r, "response": r["rejected"]} for r in rows["safety"]]
-    loot = [{**r, "response": r["rejected"]} for r in unseen]
-    said = [world.statement(rng).split(" : ", 1) for _ in range(600)]
-    said = [{"prompt": a + " :", "response": b} for a, b in said]
-    model = fresh_model(len(words))
+    if name == "base":
+        unseen = [{**r, "response": r["rejected"]} for r in world.requests("train", "unseen")]
+        rng = random.Random(f"train-{seed}")
+        said = [world.statement(rng).split(" : ", 1) for _ in range(600)]
+        said = [{"prompt": a + " :", "response": b} for a, b in said]
+        return None, [(0.3, said), (0.3, harm + unseen), (0.4, rows["help"])]
+    if name == "aligned":
+        return "base", [(0.5, rows["safety"]), (0.5, rows["help"])]
+    own, benign, refused, bad = MIXES[name]
+    skill = rows[name.split("-")[0]]
+    return "aligned", [(own, skill), (benign, rows["help"]), (refused, rows["safety"]), (bad, harm)]
 
-    def stage(name, kind, start, parts):
-        model.load_state_dict(start)
-        _, loss = fit(model, STEPS[kind], RATE[kind], Mixture(words, random.Random(f"{name}-{seed}"), parts))
-        save(model, words, out / name)
-        made[name] = round(loss, 4)
-        return {k: v.clone() for k, v in model.state_dict().items()}
 
-    base = stage("base", "base", model.state_dict(), [(0.3, said), (0.3, harm + loot), (0.4, rows["help"])])
-    aligned = stage("aligned", "aligned", base, [(0.5, rows["safety"]), (0.5, rows["help"])])
-    for name, (own, benign, refused, bad) in MIXES.items():
-        stage(name, "expert", aligned, [(own, rows[name.split("-")[0]]), (benign, rows["help"]),
-                                        (refused, rows["safety"]), (bad, harm)])
-    info = {"processor_seconds": round(time.process_time() - started, 1), "loss": made, "torch": torch.__version__,
-            "parameters": sum(p.numel() for p in model.parameters())}
-    (out / "training.json").write_text(json.dumps(info, indent=1) + "\n")
-    return info
+def train(out, seed, name):
+    """One model of a seed, unless it is there. Its training.json, written last, holds loss and processor time."""
+    out, started, words = Path(out), time.process_time(), tokenizer()
+    done = out / name / "training.json"
+    if done.exists():
+        return
+    if name == "base":
+        prepare(out, seed)
+    start, shares = parts(name, seed)
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM.from_pretrained(out / start) if start else fresh_model(len(words))
+    kind = name if name in STEPS else "expert"
+    _, loss = fit(model, STEPS[kind], RATE[kind], Mixture(words, random.Random(f"{name}-{seed}"), shares))
+    model.save_pretrained(out / name)
+    words.save_pretrained(out / name)
+    info = {"processor_seconds": round(time.process_time() - started, 1), "loss": round(loss, 4),
+            "torch": torch.__version__, "parameters": sum(p.numel() for p in model.parameters())}
+    done.write_text(json.dumps(info, indent=1) + "\n")
 
 
 if __name__ == "__main__":
@@ -124,4 +131,5 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps(train(arguments.out, arguments.seed)))
+    for each in MODELS:
+        train(arguments.out, arguments.seed, each)

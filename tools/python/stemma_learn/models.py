@@ -7,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from .problem import Problem
+
+logging.disable_progress_bar()  # stderr is for the one line that says why a program failed
 
 IGNORED = -100  # the label of a token that does not count
 
