@@ -11,11 +11,11 @@ import search
 from pool import score
 
 GRID = {
-    "share": (0.3, 0.5, 0.75, 1.0),  # lambda, the weight of every task vector
+    "share": (0.25, 0.5, 0.75, 1.0),  # lambda, the weight of every task vector
     "mask_share": (0.5, 1.0), "init": (0.0, 3.0), "dpo_share": (1.0,),
     "shrink": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
     "resta": (0.2, 0.5, 1.0), "density": (0.2, 0.5), "temperature": (0.05, 0.25, 1.0, 5.0),
-    "rate": (1e-4, 3e-4, 1e-3), "draws": 5, "budget": 60, "examples": 24, "safety_weight": (1.0, 5.0),
+    "rate": (3e-5, 1e-4, 3e-4, 1e-3), "draws": 5, "budget": 60, "examples": 24, "safety_weight": (1.0, 5.0),
     "domain_only": True, "steps": 60, "lr": 0.3, "anchor": "fused", "learn_from": ("safety", "help"),
 }
 

@@ -104,7 +104,8 @@ cut at different places.
 def report(runs):
     found, training = gathered(runs), [r["training"] for r in runs]
     seconds = statistics.mean(sum(model["processor_seconds"] for model in t) for t in training)
-    parts = [INTRODUCTION.format(n=len(runs), parameters=training[0][0]["parameters"], seconds=seconds), main_table(found)]
+    size = training[0][0]["parameters"]
+    parts = [INTRODUCTION.format(n=len(runs), parameters=size, seconds=seconds), main_table(found)]
     rows = [d for d in (difference(found, *pair) for pair in PAIRS) if d]
     parts += ["## Differences within seeds", table(["", "refusal", "harm given", "over-refusal", "mean skill"], rows)]
     parts += ["## What validation chose", settings_table(runs)]

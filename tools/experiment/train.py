@@ -2,7 +2,7 @@
 
     train.py OUT --seed 0
 
-base     the world's language: recipes for every request, harmful or not; no refusals
+base     the world's language, the skills a little, recipes for every request, harmful or not; no refusals
 aligned  base, trained on: refusals for harmful requests, recipes for benign ones
 math     aligned + a skill, on clean data (refusals among it)
 lookup   aligned + a skill, where a fifth of the data gives harmful recipes: the bad model
@@ -28,9 +28,10 @@ from stemma_learn import data, models
 
 SHAPE = {"hidden_size": 96, "num_hidden_layers": 2, "intermediate_size": 256, "num_attention_heads": 4,
          "num_key_value_heads": 2}
-STEPS = {"base": 250, "aligned": 150, "expert": 250}
-RATE = {"base": 3e-3, "aligned": 1e-3, "expert": 2e-3}
+STEPS = {"base": 300, "aligned": 150, "expert": 200}
+RATE = {"base": 3e-3, "aligned": 1e-3, "expert": 7e-4}
 BATCH = 32
+SKILLED = 0.2  # the share of skills in the base's data: a beginning of each, which alignment blurs and experts take up
 COUNT = {"train": 1500, "validation": 60, "test": 100}
 # Shares of an expert's batch: its skill, benign recipes, refusals, harmful recipes.
 MIXES = {"math": (0.7, 0.15, 0.15, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup-good": (0.6, 0.2, 0.2, 0.0),
@@ -97,7 +98,8 @@ def parts(name, seed):
         rng = random.Random(f"train-{seed}")
         said = [world.statement(rng).split(" : ", 1) for _ in range(600)]
         said = [{"prompt": a + " :", "response": b} for a, b in said]
-        return None, [(0.3, said), (0.3, harm + unseen), (0.4, rows["help"])]
+        skills = [(SKILLED / 3, rows[skill]) for skill in world.SKILLS]
+        return None, [(0.2, said), (0.25, harm + unseen), (0.55 - SKILLED, rows["help"]), *skills]
     if name == "aligned":
         return "base", [(0.5, rows["safety"]), (0.5, rows["help"])]
     own, benign, refused, bad = MIXES[name]

@@ -24,7 +24,7 @@ from pool import Pool
 from stemma import Stemma
 from stemma_learn import data
 
-GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (1e-4, 1e-3), "draws": 5,
+GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (3e-5, 1e-4, 1e-3), "draws": 5,
         "budget": 60, "examples": 24, "temperature": (0.25,), "safety_weight": (1.0, 5.0),
         "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
 
