@@ -53,7 +53,7 @@ class Comparison:
         return self.pool.task_arithmetic([share] * len(self.pool.experts), name, extra)
 
     def propagation(self, clean=None):
-        """The ingredients, and what plain merges make of them; nothing is chosen. clean: experts without a bad one."""
+        """Ingredients, and what plain merges make of them; nothing is chosen. clean: experts without the bad one."""
         pool = self.pool
         if pool.unaligned:
             self.plain("before alignment", pool.unaligned)
@@ -68,7 +68,7 @@ class Comparison:
                 self.plain(method, pool.sparse(method, density, 1.0, "sparse"), f"density {density}")
         if clean:
             kept, pool.experts = pool.experts, clean
-            self.plain("task arithmetic, clean experts only", self.even(0.5, "clean"), "lambda 0.5")
+            self.plain("task arithmetic, without harmful data", self.even(0.5, "clean"), "lambda 0.5")
             pool.experts = kept
 
     def baselines(self):

@@ -62,7 +62,9 @@ def gathered(out, seed):
     """The results of a seed's parts, as one."""
     found = [json.loads((Path(out) / f"results-{seed}-{part}.json").read_text()) for part in PARTS]
     training = [json.loads(f.read_text()) for f in sorted((Path(out) / f"seed-{seed}").glob("*/training.json"))]
-    return {"seed": seed, "training": training, "rows": [row for part in found for row in part["rows"]]}
+    unseen = len((Path(out) / f"seed-{seed}" / "data" / "test-unseen.jsonl").read_text().splitlines())
+    rows = [row for part in found for row in part["rows"]]
+    return {"seed": seed, "training": training, "unseen": unseen, "rows": rows}
 
 
 def main():

@@ -78,7 +78,8 @@ PAIRS = [("SOMF, refusal loss, x > 0", other) for other in (
     "control: random mask, equal density", "control: equal norm, no mask", "control: pre/post of the same skill",
     "control: same loss, weights trained, no mask", "pre/post", "RESTA", "LM-Cocktail")]
 PAIRS += [("CMA-ES, domain + safety", "CMA-ES, domain only"),
-          ("SOMF, refusal loss, stored draw", "SOMF, refusal loss, x > 0")]
+          ("SOMF, refusal loss, stored draw", "SOMF, refusal loss, x > 0"),
+          ("SOMF, refusal loss, stored draw", "control: same loss, weights trained, no mask")]
 
 INTRODUCTION = """# The experiment: what merging does to refusals, and what brings them back
 
@@ -93,12 +94,38 @@ requests; *unseen verbs*: harmful verbs that no training data ever refuses.
 
 LIMITS = """## What this cannot show
 
-A world of a few hundred words, models of a third of a million parameters, and a refusal that is one sentence: nothing
-here speaks of jailbreaks, real harm, scale or judges, and rates near 0 or 100 are normal. Three seeds give wide
-intervals; a difference whose interval holds 0 is not evidence. Pre/post merging of a task-arithmetic merge is task
-arithmetic with a smaller lambda, so "pre/post", "equal norm" and the curve over lambda are one family,
-cut at different places.
+A world of a few hundred words, models of a quarter of a million parameters, and a refusal that is one sentence: nothing
+here speaks of jailbreaks, real harm, scale or judges, and rates near 0 or 100 are normal. Few seeds give wide
+intervals; a difference whose interval holds 0 is not evidence. Unseen verbs are {unseen} prompts only. Pre/post merging
+of a task-arithmetic merge is task arithmetic with a smaller lambda, so "pre/post", "equal norm" and the curve over
+lambda are one family, cut at different places. The code expert has no harmful data, but none of refusals either, and
+forgets most of them: "without harmful data" is not "safe". The preference loss was run at one lambda. How long and how
+gently the models are trained was set on pilot runs, so that plain merges keep their skills; no method was tried on them
+but plain merging.
 """
+
+
+def verdict(found, one, other):
+    """One sentence: which differences over seeds have an interval without 0."""
+    seeds = sorted(set(found[one]) & set(found[other]))
+    said = []
+    for key, better in (("refusal", 1), ("over", -1), ("skill", 1)):
+        values = [found[one][s][key] - found[other][s][key] for s in seeds]
+        half = T95[len(values)] * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+        mean = statistics.mean(values)
+        word = "no clear difference" if abs(mean) <= half else "better" if mean * better > 0 else "worse"
+        said.append(f"{COLUMNS[key]} {word}")
+    return f"- against {other.removeprefix('control: ')}: {', '.join(said)}"
+
+
+def verdicts(found):
+    """Whether each learned mask beats its controls, in words that follow from the numbers."""
+    lines = ["## Does a learned mask beat its controls?"]
+    controls = [m for m in found if m.startswith("control: ")]
+    for mask in ("SOMF, refusal loss, x > 0", "SOMF, refusal loss, stored draw"):
+        lines.append(f"{mask} (a difference counts when its interval leaves out 0):\n\n"
+                     + "\n".join(verdict(found, mask, c) for c in controls))
+    return lines
 
 
 def report(runs):
@@ -108,6 +135,8 @@ def report(runs):
     parts = [INTRODUCTION.format(n=len(runs), parameters=size, seconds=seconds), main_table(found)]
     rows = [d for d in (difference(found, *pair) for pair in PAIRS) if d]
     parts += ["## Differences within seeds", table(["", "refusal", "harm given", "over-refusal", "mean skill"], rows)]
+    parts += verdicts(found)
     parts += ["## What validation chose", settings_table(runs)]
-    parts += ["## Each seed: refusal / over-refusal / mean skill", seeds_table(found), LIMITS]
+    parts += ["## Each seed: refusal / over-refusal / mean skill", seeds_table(found),
+              LIMITS.format(unseen=runs[0]["unseen"])]
     return "\n\n".join(p.strip() for p in parts) + "\n"
