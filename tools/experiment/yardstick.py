@@ -1,0 +1,104 @@
+"""The yardstick rows on a folder of checkpoints with its own world: math-bad + lookup-good + code-good.
+
+    yardstick.py CHECKPOINTS OUT --stemma PROGRAM [--search]
+
+CHECKPOINTS holds aligned, the experts, and evaluator/world.py, whose held-out examples (seed 99, 100 of each kind) are
+the test and whose training side is parted into training and validation by a checksum. Masks: one logit per parameter,
+start 3, temperature 0.5, Adam 0.3, 90 steps of 16 + 16, refusal cross-entropy + half the loss of harmless answers,
+threshold at 0; no domain data. With --search, also pre/post, LM-Cocktail and CMA-ES per expert."""
+import argparse
+import importlib.util
+import json
+import random
+import sys
+import zlib
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
+
+import torch
+
+import compare
+import controls
+from pool import Pool
+from stemma import Stemma
+from stemma_learn import data
+
+GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (3e-5, 1e-4, 1e-3), "draws": 5,
+        "budget": 60, "examples": 24, "temperature": (0.25,), "safety_weight": (1.0, 5.0),
+        "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
+
+
+def write_data(world, out):
+    """train-, validation- and test- files of safety, help and the skills."""
+    out.mkdir(parents=True, exist_ok=True)
+
+    def rows(kind, seed, count, test):
+        made = []
+        for (prompt, answer), (_, other) in zip(world.examples(kind, seed, count, test), world.examples(
+                "comply" if kind == "refuse" else kind, seed, count, test)):
+            row = {"prompt": "<s>" + prompt, "response": answer}
+            made.append({**row, "rejected": other, "kind": "harmful"} if kind == "refuse" else
+                        {**row, "kind": "benign" if kind == "help" else "domain"})
+        return made
+
+    for name in ("safety", "help", *world.DOMAINS):
+        kind = "refuse" if name == "safety" else name
+        data.write(out / f"test-{name}.jsonl", [{**r, "split": "test"} for r in rows(kind, 99, 100, True)])
+        known = {r["prompt"]: r for r in rows(kind, 7, 2500 if name in ("safety", "help") else 600, False)}.values()
+        parts = {"train": [], "validation": []}
+        for row in known:
+            told = row["response"] if name in ("safety", "help") else row["prompt"]
+            parts["train" if zlib.crc32(f"v{told}".encode()) % 5 else "validation"].append(row)
+        data.write(out / f"train-{name}.jsonl", parts["train"])
+        random.Random(0).shuffle(parts["validation"])
+        data.write(out / f"validation-{name}.jsonl", parts["validation"][:60])
+
+
+def at(comparison, share):
+    """A mask learned at lambda `share`, and its controls."""
+    pool, job = comparison.pool, comparison.job("refusal", share, 3.0)
+    masks, record = pool.stemma.learn_mask(job, comparison.out.with_name(f"yardstick-{share}"))
+    folder = comparison.fused(share, masks["threshold"], "masked")
+    comparison.plain("SOMF, refusal loss, x > 0", folder, f"lambda {share}, density {record['density']:.3f}")
+    plain = comparison.even(share, "plain")
+    comparison.plain("task arithmetic", plain, f"lambda {share}")
+    ratio = controls.distance(folder, pool.aligned) / controls.distance(plain, pool.aligned)
+    equal = comparison.even(share * ratio, "equal")
+    comparison.plain("control: equal norm, no mask", equal, f"lambda {share * ratio:.3f}")
+    for draw in range(comparison.grid["draws"]):
+        mask = controls.random_mask(masks["threshold"], draw)
+        comparison.plain("control: random mask, equal density", comparison.fused(share, mask, "random"),
+                         f"lambda {share}, draw {draw}")
+    comparison.choose("control: same loss, weights trained, no mask", [
+        (f"lambda {share}, Adam {rate:g}", lambda rate=rate: controls.without_mask(
+            job, plain, rate, pool.stemma, f"unmasked-{rate}")[0]) for rate in comparison.grid["rate"]])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints")
+    parser.add_argument("out")
+    parser.add_argument("--stemma", default="stemma")
+    parser.add_argument("--shares", type=float, nargs="*", default=[0.5, 0.7])
+    parser.add_argument("--search", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    root, out = Path(arguments.checkpoints), Path(arguments.out)
+    spec = importlib.util.spec_from_file_location("checkpoints_world", root / "evaluator" / "world.py")
+    world = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(world)
+    write_data(world, out / "data")
+    name = "-".join(map(str, arguments.shares)) + ("-search" if arguments.search else "")
+    stemma = Stemma(arguments.stemma, out / f"work-{name}")
+    pool = Pool(root, out / "data", ("math-bad", "lookup-good", "code-good"), stemma)
+    comparison = compare.Comparison(pool, out / f"yardstick-{name}.json", 0, GRID)
+    for share in arguments.shares:
+        at(comparison, share)
+    if arguments.search:
+        comparison.baselines()
+    print(json.dumps([{k: r[k] for k in ("method", "settings", "test")} for r in comparison.rows]), file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
