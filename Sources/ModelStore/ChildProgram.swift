@@ -112,9 +112,10 @@ struct ChildProgram {
   }
 }
 
-/// Starts a command line in the folder of this process, as `sh -c` takes it, and returns the process. It leads a group of
-/// its own, so that all of it can be ended. Signals are as a shell would have them for a new program: this process
-/// ignores some, which a child would inherit.
+/// Starts a command line in the folder of this process, as `sh -c` takes it, and returns the process.
+///
+/// It leads a group of its own, so that all of it can be ended. Signals are as a shell would have them for a new
+/// program: this process ignores some, which a child would inherit.
 ///
 /// - Parameter redirect: says where its input, output and complaints are.
 func startShell(_ command: String, redirect: (inout posix_spawn_file_actions_t) -> Void) throws -> pid_t {
