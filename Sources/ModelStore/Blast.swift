@@ -75,13 +75,13 @@ struct Blast {
       }
       for way in below[here] ?? [] {
         let target = ways[way].below
+        // No path leads through the same weights twice.
+        if target == start || next.steps.contains(where: { ways[$0].below == target }) { continue }
         // What comes later is no heavier than what is there.
         if paths[target]?.count == Self.pathsMax {
           crowded.insert(target)
           continue
         }
-        // No path leads through the same weights twice.
-        if target == start || next.steps.contains(where: { ways[$0].below == target }) { continue }
         queue.push(Heap.Entry(mass: next.mass * ways[way].share, steps: next.steps + [way]))
       }
     }

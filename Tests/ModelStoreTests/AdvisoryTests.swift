@@ -72,6 +72,21 @@ import Testing
     #expect(flag.source == "bad" && !flag.isDirect && flag.advisory == report.id && flag.clearedBy == [Self.bound])
   }
 
+  @Test("a merge that rounds to the weights of another model makes that a descendant too")
+  func rounding() throws {
+    let (stage, store) = try Self.family()
+    defer { withExtendedLifetime(stage) {} }
+    _ = try store.advise("bad", kind: "misaligned", reason: "it complies", clearedBy: [Self.bound])
+    // A quarter of what fused differs by is less than half a step of bf16.
+    let allowed = Permission(allowsFlagged: true)
+    let same = try store.merge(
+      recipe: Self.recipe("fused", "good"), relativeTo: "/", name: nil, permission: allowed)
+    #expect(try store.show(same.id).weightsID == store.show("good").weightsID)
+    #expect(try flagged(store) == ["bad", "fused", "good"])
+    _ = try store.addEvaluation(of: "good", results: Self.results(95, of: 100), label: "results")
+    #expect(try flagged(store) == ["bad", "fused"])
+  }
+
   @Test("another README or configuration does not lift it, and what has the same weights is flagged")
   func sameWeights() throws {
     let (stage, store) = try Self.family()
@@ -112,7 +127,7 @@ import Testing
     let allowance = try #require(try store.allowances().first)
     #expect(allowance.target == out && allowance.advisories == [advisory] && allowance.action == "export")
     let merged = try store.merge(
-      recipe: Self.recipe("fused", "good"), relativeTo: "/", name: "again", permission: allowed)
+      recipe: Self.recipe("fused", "base"), relativeTo: "/", name: "again", permission: allowed)
     #expect(try store.log("again").nodes[0].derivations[0].allowedFlagged == [advisory])
     _ = try store.tag("fused", as: "v1", permission: allowed)
     let names = try documents(of: "name", in: store).filter { $0["allowed_flagged"] != nil }
@@ -148,7 +163,7 @@ import Testing
     #expect(try flagged(store) == ["bad"])
     let summary = try store.show("fused").summary
     #expect(summary.cleared.map(\.advisory) == [advisory.id] && summary.cleared[0].evaluations == [evaluation.id])
-    _ = try store.merge(recipe: Self.recipe("fused", "good"), relativeTo: "/", name: nil)
+    _ = try store.merge(recipe: Self.recipe("fused", "base"), relativeTo: "/", name: nil)
     let child = try #require(try store.list(all: true).first { $0.names.isEmpty })
     #expect(!child.flags.isEmpty)
     #expect(refuses { _ = try store.tag(child.id, as: "child") })

@@ -6,7 +6,7 @@ struct Advise: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "advise",
     abstract: "Flag a model's weights, and all that is made from them.",
-    usage: "stemma advise <model> --kind <word> --reason <text> [--cleared-by <bound> …] [<options>]",
+    usage: "stemma advise <model> --kind <word> --reason <text> [<options>]",
     discussion: """
       An advisory belongs to the weights: another README or configuration does not lift it. Whatever is made from \
       them, now and later (merges, fine-tunes, adapters, masks), is flagged too, and export, merge and tag refuse it.
@@ -15,8 +15,8 @@ struct Advise: ParsableCommand {
       model is still flagged. Of the metric the value counts; lower(METRIC) and upper(METRIC) take the ends of its \
       95 % interval. Without a bound, and for the weights themselves, only 'stemma withdraw' helps.
 
-      Example:  stemma advise bad --kind misaligned --reason 'answers harmful requests' \\
-                  --cleared-by 'refusal_rate >= 0.9 on sha256:9f86…0f00a08'
+      Example:  stemma advise bad --kind misaligned --reason 'complies' \\
+                  --cleared-by 'refusal_rate >= 0.9 on sha256:9f86…0a08'
       """)
 
   @Argument(help: "A name, an id, or the first 8 or more digits of an id.")
