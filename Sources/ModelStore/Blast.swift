@@ -61,7 +61,13 @@ struct Blast {
 
   /// Best first: shares are at most 1, so that paths leave the queue heaviest first.
   private mutating func walk() {
-    let below = Dictionary(grouping: ways.indices, by: { ways[$0].above })
+    // A merge that was recorded twice is one way.
+    var seen: Set<String> = []
+    let distinct = ways.indices.filter { index in
+      let way = ways[index]
+      return seen.insert("\(way.above) \(way.below) \(way.parent) \(way.model) \(way.role) \(way.share)").inserted
+    }
+    let below = Dictionary(grouping: distinct, by: { ways[$0].above })
     var queue = Heap()
     queue.push(Heap.Entry(mass: 1, steps: []))
     while let next = queue.pop() {

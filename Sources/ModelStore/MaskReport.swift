@@ -48,7 +48,7 @@ public struct MaskReport: Sendable {
   public var trainingLines: [(key: String, value: String)] {
     (training?.members ?? []).map { member in
       let text = member.value.text ?? String(decoding: member.value.compact, as: UTF8.self)
-      return (member.key, text)
+      return (member.key, text.count <= 60 ? text : text.prefix(59) + "…")
     }
   }
 

@@ -25,9 +25,12 @@ extension Repository {
   ///
   /// Durable when it returns; on a throw nothing has changed.
   ///
-  /// - Parameter reading: how the bits are taken from numbers; nil takes bits, and a mask's folder as it is.
+  /// - Parameters:
+  ///   - reading: how the bits are taken from numbers; nil takes bits, and a mask's folder as it is.
+  ///   - learnt: the mask that was learnt with these logits: its parents, data and record are this one's too.
   public func importMask(
-    at path: String, space: String?, reading: MaskReading?, name: String?, madeBy: String? = nil,
+    at path: String, space: String?, reading: MaskReading?, learntAs learnt: String? = nil, name: String?,
+    madeBy: String? = nil,
     progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> MaskReport {
     try door {
@@ -39,10 +42,10 @@ extension Repository {
         let folder = try CheckpointFolder.scan(path)
         let kind = StoredKind(paths: folder.files.map(\.path))
         if let mask = try folder.mask() {
-          if reading != nil || space != nil {
+          if reading != nil || space != nil || learnt != nil {
             throw RepositoryError(
               .invalidInput, "\(path): a mask's folder says its space and rule itself",
-              hint: "leave --space, --threshold and --bernoulli out")
+              hint: "leave --space, --threshold, --bernoulli and --learnt-as out")
           }
           let report = try importMask(ImportSource(folder: folder), mask, name: name, madeBy: who, progress: progress)
           return try maskReport(report.id)
@@ -53,6 +56,13 @@ extension Repository {
       var draft = MaskDraft(
         space: try Self.space(space), rule: (reading ?? .bits).rule, tensors: try values.tensors(reading ?? .bits))
       draft.finish = values.refuseChanges
+      if let learnt {
+        let model = try resolve(learnt)
+        let mask = try mask(of: manifest(of: model), learnt)
+        (draft.data, draft.training) = (mask.data, mask.training)
+        draft.parents = try lineage.derivations(of: model).first { $0.kind == .mask }
+          .map { try Derivation(try documents.get($0.digest)).parents } ?? []
+      }
       return try maskReport(try store(draft, name: name, madeBy: who, progress: progress).id)
     }
   }

@@ -199,7 +199,7 @@ private struct Tuner {
         ])
       model = try repository.merge(
         RecipeSteps(yaml: recipe), models: inputs.models, name: name, options: options, madeBy: request.madeBy,
-        progress: nil)
+        permission: request.permission, progress: nil)
     }
     let losses = log.entries[found.winner]["losses"]
     return TuneReport(

@@ -42,6 +42,8 @@ public struct TuneRequest: Sendable {
   public var out: String?
   public var options = MergeOptions()
   public var madeBy: String?
+  /// Whether inputs may be flagged, and what holds for the name.
+  public var permission = Permission()
 
   public init(recipe: String, directory: String, data: [Data], evaluator: String, work: String) {
     self.recipe = recipe

@@ -46,6 +46,11 @@ struct MaskImport: ParsableCommand {
   @Option(help: ArgumentHelp("What the draw begins with; 0 if not given.", valueName: "number"))
   var seed: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "The mask that was learnt with these logits: it gives its parents, data and record.", valueName: "mask"))
+  var learntAs: String?
+
   @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
   var madeBy: String?
 
@@ -63,7 +68,8 @@ struct MaskImport: ParsableCommand {
     defer { progress.finish() }
     let reading = bernoulli ? MaskReading.bernoulli(seed: seed ?? 0) : threshold.map(MaskReading.threshold)
     let report = try repository.importMask(
-      at: path, space: space, reading: reading, name: name, madeBy: madeBy, progress: progress.update)
+      at: path, space: space, reading: reading, learntAs: learntAs, name: name, madeBy: madeBy,
+      progress: progress.update)
     progress.finish()
     options.show(report.json) { MaskText.text(report, all: false) }
   }

@@ -33,7 +33,7 @@ struct MaskLearn: ParsableCommand {
   @Option(help: "What is minimised: refusal (if not given) or dpo.")
   var loss = "refusal"
 
-  @Option(help: ArgumentHelp("What dpo compares with: aligned (if not given) or half_masked.", valueName: "model"))
+  @Option(help: ArgumentHelp("What dpo compares with: aligned (if not given) or half_masked.", valueName: "what"))
   var reference = "aligned"
 
   @Option(help: "How bits are taken from logits: threshold (if not given) or bernoulli.")

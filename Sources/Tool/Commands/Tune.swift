@@ -71,6 +71,8 @@ struct Tune: ParsableCommand {
       "exact-1, or mergekit-0.1.5 to get the bytes that mergekit writes on a CPU.", valueName: "arithmetic"))
   var arithmetic: String?
 
+  @OptionGroup(title: "Gates") var gate: GateOptions
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func validate() throws {
@@ -86,6 +88,7 @@ struct Tune: ParsableCommand {
     (request.method, request.budget, request.seed) = (method == .cmaes ? .cmaes : .cocktail, budget, seed)
     if let temperature { request.temperature = temperature }
     (request.name, request.out, request.madeBy) = (name, out, madeBy)
+    request.permission = gate.permission
     request.options = MergeOptions(arithmetic: arithmetic)
     let progress = options.progress("scoring")
     defer { progress.finish() }
