@@ -61,7 +61,8 @@ extension Repository {
         let model = try resolve(learnt)
         let mask = try mask(of: manifest(of: model), learnt)
         (draft.data, draft.training) = (mask.data, mask.training)
-        draft.parents = try lineage.derivations(of: model).first { $0.kind == .mask }
+        draft.parents =
+          try lineage.derivations(of: model).first { $0.kind == .mask }
           .map { try Derivation(try documents.get($0.digest)).parents } ?? []
       }
       return try maskReport(try store(draft, name: name, madeBy: who, progress: progress).id)

@@ -28,7 +28,9 @@ final class SearchInputs {
       let found = try references.map {
         (reference: $0, input: try repository.recipeInput($0, relativeTo: request.directory, reading: recording))
       }
-      for case .model(let model) in found.map(\.input) { _ = try repository.pass(model, "to tune it", request.permission) }
+      for case .model(let model) in found.map(\.input) {
+        _ = try repository.pass(model, "to tune it", request.permission)
+      }
       if recording {
         models = try repository.imported(found, for: steps, madeBy: request.madeBy)
       } else {

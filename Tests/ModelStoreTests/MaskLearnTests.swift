@@ -133,6 +133,26 @@ struct MaskLearnTests {
     #expect(try world.store.log("m").nodes.count == 4)
   }
 
+  @Test("bits by another rule from the same logits keep the learning's parents, data and record")
+  func otherRule() throws {
+    let world = try World()
+    var learning = world.learning
+    learning.work = world.stage.folder.path + "/work"
+    let learnt = try world.store.learnMask(learning, name: "m")
+    let drawn = try world.store.importMask(
+      at: world.stage.folder.path + "/work/out/logits.safetensors", space: nil, reading: .bernoulli(seed: 1),
+      learntAs: "m", name: "drawn")
+    #expect(drawn.rule == "drawn from logits, seed 1" && drawn.id != learnt.id)
+    #expect(drawn.parents.map(\.id) == learnt.parents.map(\.id))
+    #expect(drawn.parents.map(\.role) == ["aligned", "tuned", "tuned"])
+    #expect(drawn.data.map(\.sha256) == learnt.data.map(\.sha256) && drawn.training == learnt.training)
+    #expect(throws: RepositoryError.self) {
+      try world.store.importMask(
+        at: world.stage.folder.path + "/work/out/logits.safetensors", space: nil, reading: .threshold(0),
+        learntAs: "x", name: nil)
+    }
+  }
+
   @Test("a job that stopped goes on in its folder, whose models are written once, and no other job may use it")
   func resume() throws {
     let world = try World()
