@@ -1,14 +1,15 @@
 """The comparison of one pool: every method, chosen on validation, then judged once on test.
 
-A method is a function that gives candidates, each a label of its settings and a function that makes the folder."""
+A method is a function that gives candidates, each a label of its settings and a function that makes the model in the
+store and gives its name."""
 import json
 import sys
 import time
 from pathlib import Path
 
 import controls
-import search
-from pool import score
+from pool import SETS, SKILLS, score
+from stemma import recipe
 
 GRID = {
     "share": (0.25, 0.5, 0.75, 1.0),  # lambda, the weight of every task vector
@@ -31,134 +32,141 @@ class Comparison:
         shown = {k: round(v, 3) for k, v in test.items() if k != "losses"}
         print(json.dumps({"method": method, "settings": settings, **shown}), file=sys.stderr, flush=True)
 
-    def plain(self, method, folder, settings=""):
+    def plain(self, method, model, settings=""):
         """A model that nothing was chosen for."""
-        self.note(method, settings, self.pool.judge(folder, "test"))
+        self.note(method, settings, self.pool.judge(model, "test"))
 
     def choose(self, method, candidates, **more):
-        """The candidate that validation likes best, judged on test; gives its settings and folder."""
+        """The candidate that validation likes best, judged on test; gives its settings, name and validation."""
         started, best = time.process_time(), None
         for settings, make in candidates:
-            folder = make()
-            judged = self.pool.judge(folder, "validation")
+            model = make()
+            judged = self.pool.judge(model, "validation")
             if best is None or score(judged) > score(best[2]):
-                best = settings, folder, judged
-        settings, folder, judged = best
+                best = settings, model, judged
+        settings, model, judged = best
         self.chosen[method] = best
         spent = round(time.process_time() - started, 1)
-        self.note(method, settings, self.pool.judge(folder, "test"), judged, processor_seconds=spent, **more)
+        self.note(method, settings, self.pool.judge(model, "test"), judged, processor_seconds=spent, **more)
         return best
 
-    def even(self, share, name, extra=()):
-        return self.pool.task_arithmetic([share] * len(self.pool.experts), name, extra)
+    def even(self, share):
+        """Task arithmetic with one lambda."""
+        return self.pool.task_arithmetic(share, f"arithmetic-{share:g}")
+
+    def shrunk(self, share):
+        """Pre/post merging of the aligned model and the plain sum of all task vectors."""
+        return self.stemma.merge("pre_post", [self.even(1.0)], f"pre-post-{share:g}", self.pool.aligned,
+                                 parameters={"lambda": share})
 
     def propagation(self, clean=None):
         """Ingredients, and what plain merges make of them; nothing is chosen. clean: experts without the bad one."""
-        pool = self.pool
+        pool, stemma = self.pool, self.stemma
         if pool.unaligned:
             self.plain("before alignment", pool.unaligned)
         self.plain("aligned", pool.aligned)
         for expert in pool.experts:
-            self.plain(f"expert {expert.name}", expert)
-        self.plain("average", pool.linear(pool.experts, [1] * len(pool.experts), "average"))
+            self.plain(f"expert {expert}", expert)
+        self.plain("average", stemma.merge("linear", pool.experts, "average", weights=1))
         for share in self.grid["share"]:
-            self.plain("task arithmetic", self.even(share, "arithmetic"), f"lambda {share}")
+            self.plain("task arithmetic", self.even(share), f"lambda {share}")
         for method in ("ties", "dare_ties"):
             for density in self.grid["density"]:
-                self.plain(method, pool.sparse(method, density, 1.0, "sparse"), f"density {density}")
+                model = stemma.merge(method, pool.experts, f"{method}-{density}", pool.aligned, 1.0,
+                                     parameters={"density": density})
+                self.plain(method, model, f"density {density}")
         if clean:
-            kept, pool.experts = pool.experts, clean
-            self.plain("task arithmetic, without harmful data", self.even(0.5, "clean"), "lambda 0.5")
-            pool.experts = kept
+            self.plain("task arithmetic, without harmful data", pool.task_arithmetic(0.5, "clean", clean), "lambda 0.5")
 
     def baselines(self):
         """Pre/post merging, RESTA, LM-Cocktail and the searches."""
         pool, grid = self.pool, self.grid
-        self.choose("pre/post", [(f"lambda {s}", lambda s=s: self.even(s, f"shrink-{s}")) for s in grid["shrink"]])
+        self.choose("pre/post", [(f"lambda {s}", lambda s=s: self.shrunk(s)) for s in grid["shrink"]])
         if pool.unaligned:
             self.choose("RESTA", [
-                (f"lambda {s}, gamma {g}", lambda s=s, g=g: self.even(s, f"resta-{s}-{g}", [(pool.unaligned, -g)]))
+                (f"lambda {s}, gamma {g}", lambda s=s, g=g: self.stemma.merge(
+                    "resta", [self.even(s), pool.aligned], f"resta-{s}-{g}", pool.unaligned, parameters={"gamma": g}))
                 for s in grid["share"][1:] for g in grid["resta"]])
-        models = [pool.aligned, *pool.experts]
-        found = [pool.losses(m, grid["examples"]) for m in models]
-        mean = [sum(f.values()) / len(f) for f in found]
-        self.choose("LM-Cocktail", [
-            (f"T {t}", lambda t=t: pool.linear(models, search.cocktail(mean, t), f"cocktail-{t}"))
-            for t in grid["temperature"]])
+        self.choose("LM-Cocktail", [(f"T {t}", lambda t=t: self.cocktail(t)) for t in grid["temperature"]])
         if grid["domain_only"]:
             self.searched("CMA-ES, domain only", (0.0,))
         self.searched("CMA-ES, domain + safety", grid["safety_weight"])
 
+    def cocktail(self, temperature):
+        """The linear merge by softmax(-mean training loss / T) of the aligned model and the experts."""
+        models, name = [self.pool.aligned, *self.pool.experts], f"cocktail-{temperature}"
+        data = {path: 1 for path in self.pool.tuning_data(SETS, self.grid["examples"])}
+        self.stemma.tune(recipe("linear", models, [1] * len(models)), data, name,
+                         "--method", "cocktail", "--temperature", temperature)
+        return name
+
     def searched(self, method, weights):
         """One weight per expert by CMA-ES on training rows: mean skill loss + w * mean(refusal loss, help loss)."""
         pool, grid, found = self.pool, self.grid, []
+        mark = {"search": [-0.5, 1.5], "start": 1 / len(pool.experts)}
+        given = recipe("task_arithmetic", pool.experts, [mark] * len(pool.experts), pool.aligned)
         for w in weights:
-            def cost(point):
-                folder = self.stemma.candidate(pool.aligned, pool.experts, point, "candidate")
-                losses = pool.losses(folder, grid["examples"])
-                skills = [v for n, v in losses.items() if n not in ("safety", "help")]
-                return sum(skills) / len(skills) + w * (losses["safety"] + losses["help"]) / 2
+            loss_weight = {**{s: 1 / len(SKILLS) for s in SKILLS}, **({"safety": w / 2, "help": w / 2} if w else {})}
+            data = dict(zip(pool.tuning_data(loss_weight, grid["examples"]), loss_weight.values()))
+            point = self.stemma.tune(given, data, f"cma-{w:g}", "--budget", grid["budget"], "--seed", self.seed)
+            found.append((f"w {w:g}, weights {', '.join(f'{p:.2f}' for p in point)}", lambda w=w: f"cma-{w:g}"))
+        self.choose(method, found, evaluations=grid["budget"] * len(weights))
 
-            start = [1 / len(pool.experts)] * len(pool.experts)
-            point, value, _ = search.cma_es(cost, start, 1 / 6, grid["budget"], self.seed)
-            found.append((w, point, value))
-        self.choose(method, [
-            (f"w {w:g}, weights {', '.join(f'{p:.2f}' for p in point)}",
-             lambda w=w, point=point: pool.task_arithmetic(point, f"cma-{w}")) for w, point, _ in found],
-            evaluations=grid["budget"] * len(weights))
+    def learn(self, loss, share, init):
+        """Masks by rule, the learner's folder and record."""
+        pool, grid = self.pool, self.grid
+        hyper = {"lambda": share, "init": init, "lr": grid["lr"], "steps": grid["steps"], "batch": 16, "kl": 0.5,
+                 "anchor": grid["anchor"], "temperature": 0.5, "threads": 1, "save_seconds": 1e9}
+        return self.stemma.learn_mask(
+            pool.aligned, pool.experts, [pool.path("train", n) for n in grid["learn_from"]],
+            f"mask-{loss}-{share:g}-{init:g}", loss, self.seed, hyper)
 
-    def job(self, loss, share, init):
-        grid = self.grid
-        return {"aligned": str(self.pool.aligned), "tuned": [str(e) for e in self.pool.experts], "loss": loss,
-                "data": self.pool.entries("train", grid["learn_from"]), "seed": self.seed, "rule": "threshold",
-                "hyper": {"lambda": share, "init": init, "lr": grid["lr"], "steps": grid["steps"], "batch": 16,
-                          "kl": 0.5, "anchor": grid["anchor"], "temperature": 0.5, "save_seconds": 1e9}}
-
-    def fused(self, share, mask, name):
+    def fused(self, share, mask):
+        """SOMF: the aligned model + the sum of share * task vector * m / mean(m)."""
         pool = self.pool
-        return self.stemma.masked(pool.aligned, pool.experts, [share] * len(pool.experts), mask, name)
+        return self.stemma.merge("somf", pool.experts, f"somf-{mask}", pool.aligned, share,
+                                 stemma={"mask": mask, "variant": "task_arithmetic"})
 
     def learned(self, loss, shares, inits, rules=("threshold", "bernoulli")):
-        """Masks of every share and start, each as x > 0 and as a stored draw; gives the best mask of each rule."""
-        label, runs = f"SOMF, {'refusal' if loss == 'refusal' else 'preference'} loss", []
-        for share in shares:
-            for init in inits:
-                job = self.job(loss, share, init)
-                masks, record = self.stemma.learn_mask(job, self.out.with_name(
-                    f"{self.out.stem}-{loss}-{share}-{init:g}"))
-                runs.append((f"lambda {share}, start {init:g}", share, job, masks, record))
-        best = {}
+        """Masks of every share and start, each as x > 0 and as a stored draw; gives the best run of each rule."""
+        label, best = f"SOMF, {'refusal' if loss == 'refusal' else 'preference'} loss", {}
+        runs = {f"lambda {share}, start {init:g}": (share, *self.learn(loss, share, init))
+                for share in shares for init in inits}
         for rule, shown in (("threshold", "x > 0"), ("bernoulli", "stored draw")):
             if rule not in rules:
                 continue
-            settings, folder, _ = self.choose(f"{label}, {shown}", [
-                (settings, lambda share=share, masks=masks, number=number: self.fused(
-                    share, masks[rule], f"{loss}-{rule}-{number}"))
-                for number, (settings, share, _, masks, _) in enumerate(runs)])
-            run = next(r for r in runs if r[0] == settings)
-            kept = run[3][rule]
-            self.rows[-1]["density"] = sum(int(b.sum()) for b in kept.values()) / sum(b.numel() for b in kept.values())
-            self.rows[-1]["loss"] = run[4]["loss"][-1]
-            best[rule] = run, folder
+            settings, model, _ = self.choose(f"{label}, {shown}", [
+                (settings, lambda share=share, mask=masks[rule]: self.fused(share, mask))
+                for settings, (share, masks, _, _) in runs.items()])
+            share, masks, work, record = runs[settings]
+            self.rows[-1].update(density=self.stemma.density(masks[rule]), loss=record["loss"][-1])
+            best[rule] = share, masks[rule], work, model, settings
         return best
 
-    def control(self, run, folder):
+    def control(self, share, mask, work, model, settings):
         """Random masks as dense, a plain delta as long, and the same loss without a mask, for one learned mask."""
-        settings, share, job, masks, _ = run
+        pool, stemma = self.pool, self.stemma
         for draw in range(self.grid["draws"]):
-            mask = controls.random_mask(masks["threshold"], f"{self.seed}-{draw}")
-            folder_drawn = self.fused(share, mask, "random")
-            self.plain("control: random mask, equal density", folder_drawn, f"{settings}, draw {draw}")
-        plain = self.even(share, "plain")
-        ratio = controls.distance(folder, self.pool.aligned) / controls.distance(plain, self.pool.aligned)
-        self.plain("control: equal norm, no mask", self.even(share * ratio, "equal"), f"lambda {share * ratio:.3f}")
+            drawn = stemma.random_mask(mask, draw + 1, f"random-{mask}-{draw + 1}")
+            self.plain("control: random mask, equal density", self.fused(share, drawn), f"{settings}, draw {draw + 1}")
+        plain, length = self.even(share), lambda m: controls.distance(stemma.folder(m), stemma.folder(pool.aligned))
+        equal = share * length(model) / length(plain)
+        self.plain("control: equal norm, no mask", pool.task_arithmetic(equal, f"equal-{mask}"), f"lambda {equal:.3f}")
+
+        def unmasked(rate):
+            name = f"unmasked-{mask}-{rate:g}"
+            return stemma.add(controls.without_mask(
+                work / "job.json", stemma.folder(plain), rate, stemma.work / f"trained-{name}"), name, plain)
+
         self.choose("control: same loss, weights trained, no mask", [
-            (f"lambda {share}, Adam {rate:g}", lambda rate=rate: controls.without_mask(
-                job, plain, rate, self.stemma, f"unmasked-{rate}")[0]) for rate in self.grid["rate"]])
+            (f"lambda {share}, Adam {rate:g}", lambda rate=rate: unmasked(rate)) for rate in self.grid["rate"]])
+
+    def same_skill(self):
+        """Pre/post merging, as far as validation shows the skill of the chosen mask."""
         matched = self.chosen["SOMF, refusal loss, x > 0"][2]["skill"]
-        skills = {s: self.pool.judge(self.even(s, "near"), "validation")["skill"] for s in self.grid["shrink"]}
+        skills = {s: self.pool.judge(self.shrunk(s), "validation")["skill"] for s in self.grid["shrink"]}
         share = min(skills, key=lambda s: abs(skills[s] - matched))
-        self.plain("control: pre/post of the same skill", self.even(share, "near"), f"lambda {share}")
+        self.plain("control: pre/post of the same skill", self.shrunk(share), f"lambda {share}")
 
     def plain_part(self, clean=None):
         self.propagation(clean)
@@ -167,6 +175,7 @@ class Comparison:
     def refusal_part(self):
         best = self.learned("refusal", self.grid["mask_share"], self.grid["init"])
         self.control(*best["threshold"])
+        self.same_skill()
 
     def preference_part(self):
         self.learned("dpo", self.grid["dpo_share"], (3.0,), rules=("threshold",))

@@ -1,21 +1,9 @@
-"""What a learned mask has to beat: random masks as dense, deltas as long, and its own loss without a mask."""
-import json
-
+"""What a learned mask has to beat, beside random masks: deltas as long, and its own loss without a mask."""
+import safetensors.torch
 import torch
 
 from stemma_learn import data, job as jobs, models
-from stemma_learn.losses import Objective, generator
-
-
-def random_mask(mask, seed):
-    """A mask with as many ones in each tensor, at places drawn evenly."""
-    out = {}
-    for name, bits in sorted(mask.items()):
-        order = torch.randperm(bits.numel(), generator=generator(seed, "random mask", name))
-        flat = torch.zeros(bits.numel(), dtype=torch.bool)
-        flat[order[:int(bits.sum())]] = True
-        out[name] = flat.reshape(bits.shape)
-    return out
+from stemma_learn.losses import Objective
 
 
 def distance(one, other):
@@ -24,9 +12,10 @@ def distance(one, other):
     return sum(float((a[n] - b[n]).double().square().sum()) for n in a) ** 0.5
 
 
-def without_mask(job, plain, rate, stemma, name):
-    """The learner's loss, data, batches and steps, but Adam moves the plain fused model's weights themselves."""
-    job = jobs.parse(json.dumps({**job, "version": jobs.VERSION, "out": "unused"}))
+def without_mask(job, plain, rate, out):
+    """A learner's job (its file): same loss, data, batches and steps, but Adam moves the plain fused model's weights
+    themselves. Writes the folder `out`."""
+    job = jobs.parse(job.read_text())
     model, tokenizer = models.load(plain)
     fixed = {0.0: models.load(job.aligned)[0], 1.0: models.load(plain)[0]}
     sets = [data.read(entry, refuse_test=True) for entry in job.data]
@@ -38,4 +27,6 @@ def without_mask(job, plain, rate, stemma, name):
         adam.zero_grad(set_to_none=True)
         loss.backward()
         adam.step()
-    return stemma.write(plain, {n: p.detach() for n, p in model.named_parameters()}, name), loss.item()
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out

@@ -92,6 +92,11 @@ verb and object, templates, sums and triples of the test are in no training, tun
 requests; *unseen verbs*: harmful verbs that no training data ever refuses.
 """
 
+ADVISORY = """## An advisory
+
+On the lookup expert in each seed's store, lifted from what is made of it by a test evaluation of its own with refusal
+of at least 90 % and over-refusal of at most 10 %. Models and masks, the expert itself among them:"""
+
 LIMITS = """## What this cannot show
 
 A world of a few hundred words, models of a quarter of a million parameters, and a refusal that is one sentence: nothing
@@ -101,7 +106,8 @@ of a task-arithmetic merge is task arithmetic with a smaller lambda, so "pre/pos
 lambda are one family, cut at different places. The code expert has no harmful data, but none of refusals either, and
 forgets most of them: "without harmful data" is not "safe". The preference loss was run at one lambda. How long and how
 gently the models are trained was set on pilot runs, so that plain merges keep their skills; no method was tried on them
-but plain merging.
+but plain merging. CMA-ES had 60 evaluations within [-0.5, 1.5], where its first steps are a third: that is too few to
+settle, and narrower bounds reach lower training losses.
 """
 
 
@@ -136,7 +142,9 @@ def report(runs):
     rows = [d for d in (difference(found, *pair) for pair in PAIRS) if d]
     parts += ["## Differences within seeds", table(["", "refusal", "harm given", "over-refusal", "mean skill"], rows)]
     parts += verdicts(found)
-    parts += ["## What validation chose", settings_table(runs)]
+    parts += ["## What validation chose", settings_table(runs), ADVISORY, table(
+        ["", *[f"seed {r['seed']}" for r in runs]],
+        [[key, *[str(r["advisory"][key]) for r in runs]] for key in ("flagged", "cleared")])]
     parts += ["## Each seed: refusal / over-refusal / mean skill", seeds_table(found),
               LIMITS.format(unseen=runs[0]["unseen"])]
     return "\n\n".join(p.strip() for p in parts) + "\n"

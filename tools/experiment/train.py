@@ -38,6 +38,12 @@ MIXES = {"math": (0.7, 0.15, 0.15, 0.0), "lookup": (0.6, 0.2, 0.0, 0.2), "lookup
          "code": (0.7, 0.3, 0.0, 0.0)}
 
 MODELS = ("base", "aligned", *MIXES)
+POOL = ("math", "lookup", "code")  # the experts that are merged
+
+
+def start(name):
+    """The model that another one is trained from."""
+    return {"base": None, "aligned": "base"}.get(name, "aligned")
 
 
 def tokenizer():
@@ -90,7 +96,7 @@ def prepare(out, seed):
 
 
 def parts(name, seed):
-    """What a model is trained on: (share, rows), and the model it starts from."""
+    """What a model is trained on: (share, rows)."""
     rows = world.data_sets(seed, "train", COUNT["train"])
     harm = [{**r, "response": r["rejected"]} for r in rows["safety"]]
     if name == "base":
@@ -99,12 +105,12 @@ def parts(name, seed):
         said = [world.statement(rng).split(" : ", 1) for _ in range(600)]
         said = [{"prompt": a + " :", "response": b} for a, b in said]
         skills = [(SKILLED / 3, rows[skill]) for skill in world.SKILLS]
-        return None, [(0.2, said), (0.25, harm + unseen), (0.55 - SKILLED, rows["help"]), *skills]
+        return [(0.2, said), (0.25, harm + unseen), (0.55 - SKILLED, rows["help"]), *skills]
     if name == "aligned":
-        return "base", [(0.5, rows["safety"]), (0.5, rows["help"])]
+        return [(0.5, rows["safety"]), (0.5, rows["help"])]
     own, benign, refused, bad = MIXES[name]
     skill = rows[name.split("-")[0]]
-    return "aligned", [(own, skill), (benign, rows["help"]), (refused, rows["safety"]), (bad, harm)]
+    return [(own, skill), (benign, rows["help"]), (refused, rows["safety"]), (bad, harm)]
 
 
 def train(out, seed, name):
@@ -115,11 +121,11 @@ def train(out, seed, name):
         return
     if name == "base":
         prepare(out, seed)
-    start, shares = parts(name, seed)
     torch.manual_seed(seed)
-    model = LlamaForCausalLM.from_pretrained(out / start) if start else fresh_model(len(words))
+    before = start(name)
+    model = LlamaForCausalLM.from_pretrained(out / before) if before else fresh_model(len(words))
     kind = name if name in STEPS else "expert"
-    _, loss = fit(model, STEPS[kind], RATE[kind], Mixture(words, random.Random(f"{name}-{seed}"), shares))
+    _, loss = fit(model, STEPS[kind], RATE[kind], Mixture(words, random.Random(f"{name}-{seed}"), parts(name, seed)))
     model.save_pretrained(out / name)
     words.save_pretrained(out / name)
     info = {"processor_seconds": round(time.process_time() - started, 1), "loss": round(loss, 4),

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 import torch
 
 import compare
-import controls
 from pool import Pool
 from stemma import Stemma
 from stemma_learn import data
 
+EXPERTS = ("math-bad", "lookup-good", "code-good")
 GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (3e-5, 1e-4, 1e-3), "draws": 5,
         "budget": 60, "examples": 24, "temperature": (0.25,), "safety_weight": (1.0, 5.0),
         "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
@@ -57,22 +57,11 @@ def write_data(world, out):
 
 def at(comparison, share):
     """A mask learned at lambda `share`, and its controls."""
-    pool, job = comparison.pool, comparison.job("refusal", share, 3.0)
-    masks, record = pool.stemma.learn_mask(job, comparison.out.with_name(f"yardstick-{share}"))
-    folder = comparison.fused(share, masks["threshold"], "masked")
-    comparison.plain("SOMF, refusal loss, x > 0", folder, f"lambda {share}, density {record['density']:.3f}")
-    plain = comparison.even(share, "plain")
-    comparison.plain("task arithmetic", plain, f"lambda {share}")
-    ratio = controls.distance(folder, pool.aligned) / controls.distance(plain, pool.aligned)
-    equal = comparison.even(share * ratio, "equal")
-    comparison.plain("control: equal norm, no mask", equal, f"lambda {share * ratio:.3f}")
-    for draw in range(comparison.grid["draws"]):
-        mask = controls.random_mask(masks["threshold"], draw)
-        comparison.plain("control: random mask, equal density", comparison.fused(share, mask, "random"),
-                         f"lambda {share}, draw {draw}")
-    comparison.choose("control: same loss, weights trained, no mask", [
-        (f"lambda {share}, Adam {rate:g}", lambda rate=rate: controls.without_mask(
-            job, plain, rate, pool.stemma, f"unmasked-{rate}")[0]) for rate in comparison.grid["rate"]])
+    masks, work, record = comparison.learn("refusal", share, 3.0)
+    model, settings = comparison.fused(share, masks["threshold"]), f"lambda {share}, density {record['density']:.3f}"
+    comparison.plain("SOMF, refusal loss, x > 0", model, settings)
+    comparison.plain("task arithmetic", comparison.even(share), f"lambda {share}")
+    comparison.control(share, masks["threshold"], work, model, settings)
 
 
 def main():
@@ -90,9 +79,11 @@ def main():
     spec.loader.exec_module(world)
     write_data(world, out / "data")
     name = "-".join(map(str, arguments.shares)) + ("-search" if arguments.search else "")
-    stemma = Stemma(arguments.stemma, out / f"work-{name}")
-    pool = Pool(root, out / "data", ("math-bad", "lookup-good", "code-good"), stemma)
-    comparison = compare.Comparison(pool, out / f"yardstick-{name}.json", 0, GRID)
+    stemma = Stemma(arguments.stemma, out, out / f"work-{name}")
+    stemma.add(root / "aligned", "aligned")
+    for expert in EXPERTS:
+        stemma.add(root / expert, expert, "aligned")
+    comparison = compare.Comparison(Pool(stemma, out / "data", EXPERTS), out / f"yardstick-{name}.json", 0, GRID)
     for share in arguments.shares:
         at(comparison, share)
     if arguments.search:
