@@ -76,7 +76,7 @@ class Stemma:
             self.run("mask", "learn", "--aligned", aligned, *words, "--program", python("learn"), "--loss", loss,
                      "--seed", seed, "--work", work, "--name", name)
             self.run("mask", "import", work / "out" / "logits.safetensors", "--bernoulli", "--seed", seed,
-                     "--name", masks["bernoulli"])
+                     "--learnt-as", name, "--name", masks["bernoulli"])
         return masks, work, json.loads((work / "out" / "record.json").read_text())
 
     def random_mask(self, like, seed, name):
