@@ -75,6 +75,16 @@ package struct CheckpointFolder: Sendable {
     return try Subspace(parsing: text(Subspace.configFile), bases: outlines(of: Subspace.basisFile), path: path)
   }
 
+  /// The data set in the folder, its configuration read and checked against the files, whose lines are not read; nil
+  /// where it holds none.
+  ///
+  /// - Throws: `CheckpointError.named`.
+  package func dataSet() throws(CheckpointError) -> DataSet? {
+    let paths = files.map(\.path)
+    guard DataSet.isDataSet(paths) else { return nil }
+    return try DataSet(parsing: text(DataSet.configFile), files: paths, path: path)
+  }
+
   private func text(_ name: String) throws(CheckpointError) -> [UInt8] {
     let file = try ReadFile(path.joined(name))
     return try file.bytes(at: 0, count: file.stamp.size)
@@ -85,6 +95,7 @@ package struct CheckpointFolder: Sendable {
   }
 
   private static func requireSafetensors(_ names: [String], in path: String) throws(CheckpointError) {
+    if DataSet.isDataSet(names) { return }
     let isModel = names.contains { $0.hasSuffix(".safetensors") && !$0.contains("/") }
     if names.contains(Adapter.configFile), !isModel {
       let pickle = names.first { ["adapter_model.bin", "adapter_model.pt"].contains($0) }

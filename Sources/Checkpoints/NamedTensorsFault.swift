@@ -1,7 +1,7 @@
 package import JSON
 internal import Tensors
 
-/// What is wrong with a mask or a subspace: with its configuration, or with its tensors against it.
+/// What is wrong with a mask, a subspace or a data set: with its configuration, or with what it describes.
 package enum NamedTensorsFault: Sendable, Equatable {
   case notJSON(JSONError)
   case newerFormat(Int, supported: Int)
@@ -59,7 +59,7 @@ struct NamedTensorsRefusal: Error {
   init(_ fault: NamedTensorsFault) { self.fault = fault }
 }
 
-/// The members that the configurations of masks and subspaces share, read strictly.
+/// The members that the configurations of masks, subspaces and data sets share, read strictly.
 struct NamedTensorsFields {
   let value: JSONValue
   static let format = 1

@@ -109,6 +109,8 @@ package enum DerivationKind: String, Sendable {
   case mask
   /// A subspace; its parents are the two models that it was derived from.
   case subspace
+  /// Examples; its parents are the models that wrote them.
+  case dataset
 }
 
 /// One input of a derivation.
@@ -124,6 +126,9 @@ package struct ParentRow: Sendable, Equatable {
   package var inferred: Bool
   /// How much of what was made comes from this parent, 0 to 1; nil where nothing tells, which counts as 1 / N.
   package var share: Double?
+
+  /// The role of examples that something was learnt or tuned on.
+  package static let data = "data"
 
   package init(
     role: String, parent: Digest, coefficient: Double? = nil, claimed: Bool = false, inferred: Bool = false,
@@ -151,6 +156,8 @@ package struct DerivationRow: Sendable, Equatable {
   package var recipe: Digest?
   package var sequence: Int
   package var parents: [ParentRow]
+  /// The parents that the bytes rest on: not the data that something was learnt or tuned on.
+  package var inputs: [ParentRow] { parents.filter { $0.role != ParentRow.data } }
 
   package init(
     digest: Digest, model: Digest, kind: DerivationKind, madeAt: String, madeBy: String, tool: String,

@@ -1,4 +1,5 @@
 import JSON
+import Lineage
 import Objects
 
 /// How a model was made: the content of a derivation document.
@@ -16,6 +17,12 @@ struct Derivation: Sendable {
     var isInferred = false
     /// How much of the result comes from it (`Plan.shares`); nil where nothing tells.
     var share: Double?
+
+    /// A data set that something was learnt or tuned on.
+    static func data(_ model: Digest, _ reference: String, share: Double? = nil) -> Parent {
+      Parent(
+        role: ParentRow.data, model: model, coefficient: nil, claimed: false, reference: reference, share: share)
+    }
   }
 
   let kind: String
@@ -25,11 +32,13 @@ struct Derivation: Sendable {
   let madeBy: String
   let tool: String
   let parents: [Parent]
+  /// The parents that the bytes rest on: not the data that something was learnt or tuned on.
+  var inputs: [Parent] { parents.filter { $0.role != ParentRow.data } }
   /// Imports: sampled elements, for finding bases.
   var sketch: Sketch?
   /// Merges.
   var recipe: Digest?
-  /// The merge method, of an adapter its kind and rank, or of a mask or subspace its rule.
+  /// The merge method, of an adapter its kind and rank, of a mask or subspace its rule, of a data set its counts.
   var method: String?
   var arithmetic: String?
   /// How the factors of an extracted adapter were found, and what they leave out.
@@ -40,6 +49,8 @@ struct Derivation: Sendable {
   var allowedFlagged: [Digest] = []
   /// Of a learnt mask the digests of its data, and what the program that learnt it tells.
   var training: JSONValue?
+  /// Of a data set what the program that made it tells.
+  var record: JSONValue?
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -73,6 +84,7 @@ struct Derivation: Sendable {
     if let search { members.append(.init("search", search)) }
     if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
     if let training { members.append(.init("training", training)) }
+    if let record { members.append(.init("record", record)) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -126,6 +138,7 @@ struct Derivation: Sendable {
     search = value["search"]
     allowedFlagged = value.allowedFlagged
     training = value["training"]
+    record = value["record"]
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

@@ -1,29 +1,59 @@
+import Checkpoints
 import Foundation
 import JSON
+import Lineage
 import Objects
 
-/// A file of examples that something is learnt or tuned on: JSON lines, an object each.
+/// Examples that something is learnt or tuned on: a file of JSON lines, or a data set of the store.
 struct ExampleFile {
+  /// Of a file its last name, of a data set the store's.
   let name: String
-  /// Absolute.
-  let path: String
+  /// Absolute; of a data set where `place` writes its lines.
+  private(set) var path: String
+  /// Of the lines' file.
   let digest: Digest
+  /// The data set's id; nil for a file.
+  let model: Digest?
+  /// Of a data set, which lies nowhere yet.
+  private let lines: [UInt8]
 
-  /// Reads the file whole.
+  /// Reads the lines whole. Where a file has the name of a data set, both must have the same lines.
   ///
-  /// - Throws: `invalidInput` where a line is no object, or where a line's `split` or the file's name says that the
-  ///   examples are for tests.
-  init(_ path: String, relativeTo directory: String) throws {
-    self.path = Repository.path(path, relativeTo: directory)
-    name = (self.path as NSString).lastPathComponent
-    guard let data = FileManager.default.contents(atPath: self.path) else {
-      throw RepositoryError(.notFound, "\(path): a file of JSON lines expected, found none that can be read")
+  /// - Parameter reference: a path, or a name or id in the repository; `./x`, `../x` and `/x` are paths.
+  /// - Throws: `invalidInput` where a line is no object, or where a line's `split` or the name says that the examples
+  ///   are for tests; `conflict` where an advisory on the data set is open, and where a file and a data set have the
+  ///   name and differ.
+  init(_ reference: String, relativeTo directory: String, in repository: Repository?) throws {
+    let path = Repository.path(reference, relativeTo: directory)
+    let file = FileManager.default.contents(atPath: path)
+    let set = try repository?.dataSet(reference, besideFile: file != nil)
+    guard let bytes = set.map({ Data($0.lines) }) ?? file else {
+      let kinds = repository == nil ? "a file of JSON lines" : "a file of JSON lines or a data set of the store"
+      throw RepositoryError(.notFound, "\(reference): \(kinds) expected, found none that can be read")
     }
+    if let set, let file, Digest(of: file) != set.digest {
+      throw RepositoryError(
+        .conflict, "\(reference): one set of examples expected, found a data set of the store and another file",
+        hint: "for the file write ./\(reference), for the data set \(set.model.short)")
+    }
+    let ownNames = set.map { [$0.name, $0.file] } ?? [(path as NSString).lastPathComponent]
     // "test" between two that are no letters: latest and contest are other words.
-    if name.lowercased().split(whereSeparator: { !$0.isLetter }).contains("test") {
-      throw Self.testData(path, "its name")
+    if ownNames.contains(where: { $0.lowercased().split(whereSeparator: { !$0.isLetter }).contains("test") }) {
+      throw Self.testData(reference, "its name")
     }
-    var lines = 0
+    try Self.read(bytes, reference) { line, number in
+      if line["split"]?.text?.lowercased() == "test" { throw Self.testData(reference, "line \(number)") }
+    }
+    (name, self.path, model, lines) = (ownNames[0], path, set?.model, set?.lines ?? [])
+    digest = set?.digest ?? Digest(of: bytes)
+  }
+
+  /// Reads lines, an object each; empty ones are none. `path` names them in errors.
+  ///
+  /// - Parameter take: gets each object and the number of its line, from 1.
+  /// - Throws: `invalidInput` for other lines, and where there is no object.
+  static func read(_ data: Data, _ path: String, take: (JSONValue, Int) throws -> Void) throws {
+    var isEmpty = true
     for (index, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       let bytes = Array(line)
       if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
@@ -36,12 +66,26 @@ struct ExampleFile {
       guard value.members != nil else {
         throw RepositoryError(.invalidInput, "\(path), line \(index + 1): an object expected, found another value")
       }
-      if value["split"]?.text?.lowercased() == "test" { throw Self.testData(path, "line \(index + 1)") }
-      lines += 1
+      try take(value, index + 1)
+      isEmpty = false
     }
-    guard lines > 0 else { throw RepositoryError(.invalidInput, "\(path): examples expected, found none") }
-    digest = Digest(of: data)
+    if isEmpty { throw RepositoryError(.invalidInput, "\(path): examples expected, found none") }
   }
+
+  /// The same, with a data set's lines going to this path.
+  func placed(at path: String) -> ExampleFile {
+    var copy = self
+    if model != nil { copy.path = path }
+    return copy
+  }
+
+  /// Writes a data set's lines to their path; a file is where it is.
+  func place() throws {
+    if model != nil { try Data(lines).write(to: URL(fileURLWithPath: path), options: .atomic) }
+  }
+
+  /// For the derivation of what is learnt; nothing for a file, whose digest is recorded elsewhere.
+  func parent(share: Double? = nil) -> Derivation.Parent? { model.map { .data($0, name, share: share) } }
 
   private static func testData(_ path: String, _ what: String) -> RepositoryError {
     RepositoryError(
@@ -50,4 +94,23 @@ struct ExampleFile {
   }
 
   var json: JSONValue { ["name": .string(name), "path": .string(path), "sha256": .string(digest.hex)] }
+}
+
+extension Repository {
+  /// The data set of this name or id with its lines; nil where there is none of it, or where the reference is a path.
+  ///
+  /// - Parameter besideFile: there is a file of the name too, so that a model of the name is none of what is meant.
+  fileprivate func dataSet(
+    _ reference: String, besideFile: Bool
+  ) throws -> (model: Digest, name: String, file: String, digest: Digest, lines: [UInt8])? {
+    guard !Self.isPath(reference), let model = try known(reference) else { return nil }
+    let manifest = try manifest(of: model)
+    if besideFile, manifest.kind != .dataset { return nil }
+    let set = try dataSet(of: manifest, reference)
+    try requirePresent(model)
+    _ = try pass(model, "to learn from it", Permission())
+    let names = try lineage.names(of: model)
+    let name = names.contains(reference) ? reference : names.first ?? model.short
+    return (model, name, set.file, manifest.weightsID, try readObject(manifest.weightsID))
+  }
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import JSON
 import Objects
 import Tensors
@@ -44,7 +45,9 @@ struct Manifest: Sendable, Equatable {
   }
 
   /// SHA-256 over the sorted lines `name`, dtype, shape, digest: the same for models that differ in other files only.
+  /// Of a data set, which has no tensors, that of its lines: the same for sets that differ in their record only.
   var weightsID: Digest {
+    if kind == .dataset, let lines = files.first(where: { $0.path != DataSet.configFile }) { return lines.digest }
     let lines = tensors.map { tensor in
       let name = String(decoding: JSONValue.string(tensor.name).canonical, as: UTF8.self)
       let shape = tensor.shape.dimensions.map(String.init).joined(separator: ",")

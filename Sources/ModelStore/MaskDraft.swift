@@ -1,5 +1,6 @@
 import Checkpoints
 import JSON
+import Lineage
 import Objects
 import Synchronization
 import Tensors
@@ -74,7 +75,7 @@ struct MaskDraft {
     let mask = Mask(
       space: space, rule: rule,
       tensors: tensors.indices.map { .init(name: tensors[$0].name, shape: tensors[$0].shape, ones: ones[$0]) },
-      data: data, training: training, madeFrom: parents.map(\.model.hex))
+      data: data, training: training, madeFrom: parents.filter { $0.role != ParentRow.data }.map(\.model.hex))
     let config = mask.config
     try output.create(Mask.configFile, size: config.count)
     try config.withUnsafeBytes { try output.write(Mask.configFile, $0, at: 0) }

@@ -6,7 +6,7 @@ public struct MaskLearning: Sendable {
   public var aligned: String
   /// What was made of it: models, or adapters.
   public var tuned: [String]
-  /// Files of JSON lines.
+  /// Files of JSON lines, or data sets of the store by their names.
   public var data: [String]
   /// A command line; it gets the job on its standard input.
   public var program: String

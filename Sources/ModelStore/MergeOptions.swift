@@ -11,6 +11,8 @@ public struct MergeOptions: Sendable {
   public var writesCard: Bool
   /// How the numbers of the recipe were found, for the derivation; nil where a person wrote them.
   var search: JSONValue?
+  /// Data sets of the store that they were found on.
+  var data: [Derivation.Parent] = []
 
   /// - Parameter arithmetic: nil for the exact one.
   public init(arithmetic: String? = nil, seed: UInt32? = nil, writesCard: Bool = true) {

@@ -164,7 +164,7 @@ extension Repository {
     for row in try lineage.derivations(of: model) where row.kind == .merge {
       let derivation = try Derivation(try documents.get(row.digest))
       // A merge that is its own ancestor (weights 1 and 0) cannot be computed from itself.
-      if try lineage.wouldCycle(output: model, inputs: derivation.parents.map(\.model)) { continue }
+      if try lineage.wouldCycle(output: model, inputs: derivation.inputs.map(\.model)) { continue }
       guard let arithmetic = derivation.arithmetic, Plan.arithmetics.contains(arithmetic) else {
         throw RepositoryError(
           .unsupported,
@@ -174,7 +174,7 @@ extension Repository {
       }
       guard let record = derivation.plan,
         let plan = PlanRecord.plan(record, arithmetic: arithmetic, tensors: try manifest(of: model).tensors),
-        plan.inputs.count == derivation.parents.count
+        plan.inputs.count == derivation.inputs.count
       else { throw RepositoryError(.corrupt, "derivation \(row.digest.short): its plan does not fit its models") }
       return (derivation, plan)
     }
@@ -184,7 +184,7 @@ extension Repository {
   /// The recorded plan of a merged model, ready to run; nil where the model was not merged.
   func fusedModel(_ model: Digest, depth: Int) throws -> FusedModel? {
     guard let (derivation, plan) = try recordedMerge(of: model) else { return nil }
-    let inputs = try derivation.parents.map { try ModelReader($0.model, in: self, depth: depth + 1) }
+    let inputs = try derivation.inputs.map { try ModelReader($0.model, in: self, depth: depth + 1) }
     guard plan.fits(inputs.map(\.manifest)) else {
       throw RepositoryError(.corrupt, "model \(model.short): the plan of its merge does not fit its inputs")
     }

@@ -40,6 +40,6 @@ extension Repository {
     else { return nil }
     return MergeMemory(
       merge.plan,
-      readingFrom: try merge.derivation.parents.compactMap { try mergeMemory(of: $0.model, depth: depth + 1) })
+      readingFrom: try merge.derivation.inputs.compactMap { try mergeMemory(of: $0.model, depth: depth + 1) })
   }
 }

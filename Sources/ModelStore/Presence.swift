@@ -33,7 +33,7 @@ struct Presence: Sendable {
       count = waiting.count
       var later: [DerivationRow] = []
       for merge in waiting {
-        if merge.parents.allSatisfy({ states[$0.parent] == .stored || states[$0.parent] == .virtual }) {
+        if merge.inputs.allSatisfy({ states[$0.parent] == .stored || states[$0.parent] == .virtual }) {
           states[merge.model] = .virtual
         } else {
           later.append(merge)

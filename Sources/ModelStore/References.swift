@@ -73,6 +73,15 @@ extension Repository {
     try lineage.names(of: model).first ?? model.short
   }
 
+  /// The same as `resolve`; nil where there is none.
+  func known(_ reference: String) throws -> Digest? {
+    do {
+      return try resolve(reference)
+    } catch let error as RepositoryError where error.kind == .notFound {
+      return nil
+    }
+  }
+
   private func suggestion(for reference: String) throws -> String {
     let names = try lineage.allNames().map(\.name)
     let near = names.filter { $0.lowercased().hasPrefix(reference.lowercased().prefix(3)) }.prefix(3)

@@ -93,7 +93,7 @@ extension Repository {
 
   /// What a recipe comes down to: its method, its models, and the values of each parameter over all tensors.
   private func recipeFacts(_ derivation: Derivation) throws -> [(key: String, value: String)] {
-    let inputs = try derivation.parents.map { try label($0.model) }
+    let inputs = try derivation.inputs.map { try label($0.model) }
     var values: [String: Set<Double>] = [:]
     for way in derivation.plan?["ways"]?.elements ?? [] {
       let base = way["base"]?.int
@@ -112,8 +112,8 @@ extension Repository {
         if let value = member.value.double { values[member.key, default: []].insert(value) }
       }
     }
-    let base = zip(derivation.parents, inputs).first { $0.0.role == "base" }?.1
-    let others = zip(derivation.parents, inputs).filter { $0.0.role != "base" }.map(\.1)
+    let base = zip(derivation.inputs, inputs).first { $0.0.role == "base" }?.1
+    let others = zip(derivation.inputs, inputs).filter { $0.0.role != "base" }.map(\.1)
     return [
       ("method", derivation.method ?? "none"), ("arithmetic", derivation.arithmetic ?? "none"),
       ("base", base ?? "none"),

@@ -20,8 +20,10 @@ extension Repository {
       if let name { try Names.check(name) }
       try learning.check()
       let inputs = try LearningInputs(learning, in: self)
-      let data = try learning.data.map { try ExampleFile($0, relativeTo: FileManager.default.currentDirectoryPath) }
+      let here = FileManager.default.currentDirectoryPath
+      let examples = try learning.data.map { try ExampleFile($0, relativeTo: here, in: self) }
       let work = try LearningFolder(learning.work, bytes: inputs.bytes, in: self)
+      let data = examples.enumerated().map { $1.placed(at: work.path("data-\($0 + 1).jsonl")) }
       defer { work.discard() }
       let job = learning.job(
         space: inputs.space.rawValue, aligned: work.path("aligned"),
@@ -29,6 +31,7 @@ extension Repository {
         base: inputs.base.map { _ in work.path("base") },
         data: data, out: work.path("out"))
       try work.begin(job, inputs.ids)
+      for file in data { try file.place() }
       let folders = [("aligned", inputs.aligned)] + inputs.tuned.enumerated().map { ("tuned-\($0 + 1)", $1) }
       for (folder, model) in folders + (inputs.base.map { [("base", $0)] } ?? []) {
         // A folder has its name only when it is whole.
@@ -44,7 +47,7 @@ extension Repository {
       }
       var draft = try learntMask(learning, inputs, out: work.path("out"))
       draft.data = data.map { .init(name: $0.name, sha256: $0.digest.hex) }
-      draft.parents = inputs.parents
+      draft.parents = inputs.parents + data.compactMap { $0.parent() }
       return try maskReport(try store(draft, name: name, madeBy: madeBy ?? whoami(), progress: nil).id)
     }
   }

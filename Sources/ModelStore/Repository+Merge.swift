@@ -98,7 +98,7 @@ extension Repository {
           permission: permission, progress: progress)
       }
       var plain = options
-      plain.search = nil
+      (plain.search, plain.data) = (nil, [])
       let recipes = steps.recipes
       for recipe in recipes.dropLast() { models[recipe.name!] = Digest(hex: try run(recipe, plain).id)! }
       return try run(recipes[recipes.count - 1], options, name: name, keepBytes: keepBytes, progress: progress)
@@ -133,11 +133,11 @@ extension Repository {
       kind: "merge", model: manifest.document.digest, sequence: try lineage.reserveSequence(), madeAt: now(),
       madeBy: madeBy, tool: Self.tool,
       parents: readers.indices.map { index in
-        .init(
+        Derivation.Parent(
           role: plan.role(of: index, in: recipe, inputs), model: readers[index].model,
           coefficient: plan.coefficient(of: index, inputs), claimed: false, reference: plan.inputs[index],
           share: shares[index])
-      })
+      } + options.data)
     derivation.allowedFlagged = Set(allowed).sorted()
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue

@@ -7,7 +7,7 @@ import Synchronization
 import Tensors
 
 extension Repository {
-  /// Stores a source that is a mask or a subspace; nil where it is neither. A base is refused.
+  /// Stores a source that is a mask, a subspace or a data set; nil where it is none of these. A base is refused.
   func importNamed(
     _ source: ImportSource, base: String?, name: String?, madeBy: String, progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> ImportReport? {
@@ -21,15 +21,18 @@ extension Repository {
     if let subspace = try source.folder.subspace() {
       return try importSubspace(source, subspace, name: name, madeBy: madeBy, progress: progress)
     }
+    if let set = try source.folder.dataSet() {
+      return try importDataSet(source, set, name: name, madeBy: madeBy, progress: progress)
+    }
     return nil
   }
 
-  /// Stores the folder of a mask or subspace, whose bits or bases are read and checked first.
+  /// Stores the folder of a mask, subspace or data set, whose content is read and checked first.
   ///
   /// - Parameter parents: what it was made of; nothing for one that somebody else made.
   func importNamed(
     _ source: ImportSource, summary: String, kind: StoredKind, parents: [Derivation.Parent], training: JSONValue? = nil,
-    name: String?, madeBy: String, progress: (@Sendable (Int, Int) -> Void)?
+    record: JSONValue? = nil, name: String?, madeBy: String, progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> ImportReport {
     let ingest = try ingest(source, base: nil, progress: progress)
     try source.refuseChanges()
@@ -45,6 +48,7 @@ extension Repository {
       tool: Self.tool, parents: parents)
     derivation.method = summary
     derivation.training = training
+    derivation.record = record
     let recorded = try lineage.derivations(of: model).map { Set($0.parents.map(\.parent)) }
     let isNew = !isKnown || !recorded.contains { $0.isSuperset(of: parents.map(\.model)) }
     let added = try publishStored(

@@ -99,7 +99,7 @@ extension Repository {
   private func nearTensors(of model: Digest) throws -> [String: Manifest.TensorEntry] {
     var found: [String: Manifest.TensorEntry] = [:]
     for row in try lineage.derivations(of: model) where row.kind == .merge {
-      let inputs = row.parents.filter { $0.role == "base" } + row.parents.filter { $0.role != "base" }
+      let inputs = row.inputs.filter { $0.role == "base" } + row.inputs.filter { $0.role != "base" }
       for input in inputs where try lineage.model(input.parent)?.state == .stored {
         found.merge(try tensorsByName(of: input.parent)) { first, _ in first }
       }
@@ -120,8 +120,8 @@ extension Repository {
         hint: "to give it up: stemma remove \(label)")
     }
     for row in merges {
-      if try lineage.wouldCycle(output: model, inputs: row.parents.map(\.parent)) { continue }
-      for parent in row.parents where try (lineage.model(parent.parent)?.state ?? .absent) == .absent {
+      if try lineage.wouldCycle(output: model, inputs: row.inputs.map(\.parent)) { continue }
+      for parent in row.inputs where try (lineage.model(parent.parent)?.state ?? .absent) == .absent {
         throw RepositoryError(
           .conflict, "model \(label): cannot be computed, its input \(try self.label(parent.parent)) is absent",
           hint: "import that input again")

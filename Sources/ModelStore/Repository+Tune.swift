@@ -55,8 +55,9 @@ private struct Tuner {
       }
       try repository.requireWritable()
     }
-    data = try DataFile.read(request.data, relativeTo: request.directory)
-    log = try SearchLog(folder: Repository.path(request.work, relativeTo: request.directory))
+    let data = try DataFile.read(request.data, relativeTo: request.directory, in: repository)
+    let log = try SearchLog(folder: Repository.path(request.work, relativeTo: request.directory))
+    (self.data, self.log) = (data.enumerated().map { $1.placed(at: "\(log.folder)/data-\($0 + 1).jsonl") }, log)
     // What would fail at the very end is refused at the very beginning.
     if log.entries.isEmpty {
       if let name = request.name, try repository?.lineage.name(name) != nil {
@@ -157,6 +158,7 @@ private struct Tuner {
 
   /// Starts the evaluator and takes up the work folder.
   private func begin(_ inputs: SearchInputs, _ own: [JSONValue.Member], budget: Int) throws -> Search {
+    for file in data { try file.examples.place() }
     let evaluator = try Evaluator(
       command: request.evaluator, data: data, log: "\(log.folder)/evaluator.log", pool: pool)
     let search = Search(
@@ -197,6 +199,8 @@ private struct Tuner {
           .init("budget", .integer(request.budget)), .init("winner", .integer(found.winner)),
           .init("candidates", .array(Array(log.entries.prefix(found.candidates)))),
         ])
+      // No bytes of the result are the data's.
+      options.data = data.compactMap { $0.examples.parent(share: 0) }
       model = try repository.merge(
         RecipeSteps(yaml: recipe), models: inputs.models, name: name, options: options, madeBy: request.madeBy,
         permission: request.permission, progress: nil)

@@ -5,9 +5,9 @@ import Merging
 import Objects
 import Tensors
 
-/// What a folder of tensors is: by its files, in the store and outside.
+/// What a folder is: by its files, in the store and outside.
 enum StoredKind: String, Sendable {
-  case model, adapter, mask, subspace
+  case model, adapter, mask, subspace, dataset
 
   init(paths: [String]) {
     if Adapter.isAdapter(paths) {
@@ -16,13 +16,21 @@ enum StoredKind: String, Sendable {
       self = .mask
     } else if Subspace.isSubspace(paths) {
       self = .subspace
+    } else if DataSet.isDataSet(paths) {
+      self = .dataset
     } else {
       self = .model
     }
   }
 
   /// With its article, for messages.
-  var text: String { self == .adapter ? "an adapter" : "a \(rawValue)" }
+  var text: String {
+    switch self {
+    case .adapter: "an adapter"
+    case .dataset: "a data set"
+    case .model, .mask, .subspace: "a \(rawValue)"
+    }
+  }
 
   /// True for what has weights: models and adapters.
   var hasWeights: Bool { self == .model || self == .adapter }
@@ -33,7 +41,7 @@ enum StoredKind: String, Sendable {
     throw refusal(reference, expected: wanted.text)
   }
 
-  /// Throws `invalidInput` for masks and subspaces.
+  /// Throws `invalidInput` for masks, subspaces and data sets.
   func requireWeights(_ reference: String) throws {
     if !hasWeights { throw refusal(reference, expected: "a model") }
   }
@@ -43,6 +51,7 @@ enum StoredKind: String, Sendable {
       switch self {
       case .mask: "a recipe names a mask with the key mask; see it with: stemma mask show \(reference)"
       case .subspace: "a recipe names a subspace with the key project; see it with: stemma subspace show \(reference)"
+      case .dataset: "see it with: stemma data show \(reference)"
       case .model, .adapter: nil
       }
     return RepositoryError(.invalidInput, "\(reference): \(expected) expected, found \(text)", hint: hint)
@@ -71,6 +80,13 @@ extension Repository {
   func subspace(of manifest: Manifest, _ reference: String) throws -> Subspace {
     try manifest.kind.require(.subspace, reference)
     return try Subspace(parsing: text(Subspace.configFile, of: manifest), bases: manifest.outlines, path: reference)
+  }
+
+  /// The data set that a manifest describes.
+  func dataSet(of manifest: Manifest, _ reference: String) throws -> DataSet {
+    try manifest.kind.require(.dataset, reference)
+    return try DataSet(
+      parsing: text(DataSet.configFile, of: manifest), files: manifest.files.map(\.path), path: reference)
   }
 
   private func text(_ path: String, of manifest: Manifest) throws -> [UInt8] {

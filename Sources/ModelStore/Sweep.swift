@@ -81,7 +81,7 @@ extension Repository {
     let live = try reached(from: models.filter { !$0.names.isEmpty }.map(\.model.id)) { model in
       let merges = makings[model, default: []].filter { $0.kind == .merge }
       guard states[model] != .stored, !merges.isEmpty else { return [] }
-      return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.parents)
+      return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.inputs)
     }
     let known = try reached(from: live) { makings[$0, default: []].flatMap(\.parents) }
     sweep.models = models.map(\.model.id).filter { !known.contains($0) }

@@ -10,7 +10,7 @@ public struct TuneRequest: Sendable {
     case cocktail
   }
 
-  /// A file of examples and what its loss counts for.
+  /// A file of examples, or a data set of the store by its name, and what its loss counts for.
   public struct Data: Sendable {
     public let path: String
     public let weight: Double

@@ -29,7 +29,7 @@ struct Stemma: ParsableCommand {
         subcommands: [
           Import.self, Export.self, Plan.self, Merge.self, Tune.self, Extract.self, Evict.self, Materialise.self,
         ]),
-      CommandGroup(name: "Safety", subcommands: [Mask.self, Subspace.self]),
+      CommandGroup(name: "Safety", subcommands: [Mask.self, Subspace.self, DataSet.self]),
       CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self, Diff.self]),
       CommandGroup(
         name: "Verdict",

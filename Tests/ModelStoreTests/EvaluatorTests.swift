@@ -20,7 +20,7 @@ struct EvaluatorTests {
   func stubborn() throws {
     let folder = TestFolder()
     try Data("{\"prompt\": \"a\"}\n".utf8).write(to: URL(fileURLWithPath: folder.path + "/a.jsonl"))
-    let data = try DataFile.read([.init(path: "a.jsonl")], relativeTo: folder.path)
+    let data = try DataFile.read([.init(path: "a.jsonl")], relativeTo: folder.path, in: nil)
     let greeting = #"{"ready": true, "program": "x", "version": "1"}"#
     let command = "echo '\(greeting)'; echo $$ > \(folder.path)/pid; while true; do sleep 60; done"
     let evaluator = try Evaluator(

@@ -216,6 +216,66 @@ struct MaskLearnTests {
     #expect(message { $0.tuned = ["x", "odd"] }.contains("'w' [20, 15] in aligned and [15, 20] in odd"))
   }
 
+  @Test("a data set of the store is learnt on by name, is a parent of the mask, and its advisories reach the mask")
+  func stored() throws {
+    let world = try World()
+    let folder = world.stage.folder.path
+    for (file, name) in [("safety", "safety"), ("other", "other")] {
+      let line = #"{"prompt": "\#(file)", "response": "b", "kind": "harmful"}"#
+      try Data("\(line)\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/\(file).jsonl"))
+      _ = try world.store.importDataSet(at: "\(folder)/\(file).jsonl", record: nil, name: name)
+    }
+    var learning = world.learning
+    (learning.data, learning.work) = (["safety"], folder + "/work")
+    let report = try world.store.learnMask(learning, name: "m")
+    let set = try world.store.showDataSet("safety")
+    #expect(report.data.map(\.name) == ["safety"] && report.data.map(\.sha256) == [set.sha256])
+    let parents = report.parents.map { "\($0.role) \($0.name ?? "")" }
+    #expect(parents == ["aligned aligned", "tuned x", "tuned y", "data safety"])
+    // The program had the lines, as they were.
+    #expect(FileManager.default.contentsEqual(atPath: folder + "/work/data-1.jsonl", andPath: folder + "/safety.jsonl"))
+    let flagged = { try world.store.list().filter { !$0.flags.isEmpty }.flatMap(\.names).sorted() }
+    _ = try world.store.advise("other", kind: "poisoned", reason: "half of it is wrong")
+    #expect(try flagged() == ["other"])
+    _ = try world.store.advise("safety", kind: "poisoned", reason: "all of it is wrong")
+    #expect(try flagged() == ["m", "other", "safety"])
+    learning.work = nil
+    #expect(world.refusal(learning)?.message.contains("no open advisory expected to learn from it") == true)
+  }
+
+  @Test("a stored set for tests is refused as a file is, and a file of the name must have the same lines")
+  func storedTests() throws {
+    let world = try World()
+    func store(_ text: String, as name: String) throws {
+      let path = "\(world.stage.folder.path)/lines.jsonl"
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      _ = try world.store.importDataSet(at: path, record: nil, name: name)
+    }
+    func message(_ data: String) -> String {
+      var copy = world.learning
+      (copy.program, copy.data) = ("false", [data])
+      return world.refusal(copy)?.message ?? ""
+    }
+    try store("{\"split\": \"train\"}\n{\"split\": \"test\"}\n", as: "mixed")
+    try store("{}\n", as: "safety/test")
+    #expect(message("mixed") == "mixed: examples to learn from expected, found what line 2 says is for tests")
+    #expect(message("safety/test").contains("what its name says"))
+    #expect(message("aligned") == "aligned: a data set expected, found a model")
+    #expect(message("nowhere").contains("a file of JSON lines or a data set of the store expected"))
+    // Relative to the folder of the process, where this is no file.
+    let file = world.stage.folder.path + "/both"
+    try Data("{}\n".utf8).write(to: URL(fileURLWithPath: file))
+    try store("{}\n", as: "both")
+    let read = try ExampleFile("both", relativeTo: world.stage.folder.path, in: world.store)
+    #expect(read.model != nil && read.name == "both")
+    try Data("{\"a\": 1}\n".utf8).write(to: URL(fileURLWithPath: file))
+    let error = #expect(throws: RepositoryError.self) {
+      try ExampleFile("both", relativeTo: world.stage.folder.path, in: world.store)
+    }
+    #expect(error?.kind == .conflict && error?.hint?.contains("./both") == true)
+    #expect(try ExampleFile("./both", relativeTo: world.stage.folder.path, in: world.store).model == nil)
+  }
+
   @Test("an interruption ends the program with all of its processes")
   func interruption() throws {
     let world = try World()

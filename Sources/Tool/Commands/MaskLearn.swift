@@ -12,7 +12,7 @@ struct MaskLearn: ParsableCommand {
     discussion: """
       Writes the models out, gives the program a job as JSON on its standard input, and stores the mask that it learns \
       with the data's digests and the program's record. --tuned and --data may be given more than once. Data are JSON \
-      lines; what says that it is for tests is refused. With --work the folder is kept, and the same command resumes \
+      lines, or data sets of the store; what says that it is for tests is refused. With --work the folder is kept, and the same command resumes \
       there. The protocol is in the documentation of masks; tools/python has the program stemma-learn.
 
       Example:  stemma mask learn --aligned chat --tuned math --tuned code --data safety.jsonl --name safety
@@ -24,7 +24,7 @@ struct MaskLearn: ParsableCommand {
   @Option(help: ArgumentHelp("A model that was made of it.", valueName: "model"))
   var tuned: [String] = []
 
-  @Option(help: ArgumentHelp("A file of JSON lines.", valueName: "file"))
+  @Option(help: ArgumentHelp("A file of JSON lines, or a data set of the store.", valueName: "file"))
   var data: [String] = []
 
   @Option(help: ArgumentHelp("A command line; stemma-learn if not given.", valueName: "command"))
