@@ -118,7 +118,7 @@ struct DataSetTests {
     #expect(try message(" \n\n").contains("examples expected, found none"))
     #expect(
       try message("{\"split\": \"tset\"}").contains("line 1': split: expected train, validation, test, found 'tset'"))
-    #expect(try message("{\"kind\": 3}").contains("kind: expected harmful, benign, domain, found an integer"))
+    #expect(try message("{\"kind\": 3}").contains("kind: expected harmful, benign, domain, found 3"))
     #expect(world.refusal("nowhere.jsonl")?.kind == .notFound)
     #expect(world.refusal("gen")?.message.contains("a data set's folder or a file") == true)
     try world.write("{}", "lines.txt")

@@ -34,7 +34,7 @@ struct Tune: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "JSON lines or a data set of the store to tune on, and what its loss counts for (1 if not given). Can be given again.",
+      "JSON lines or a data set to tune on, and what its loss counts for (1 if not given). Can be given again.",
       valueName: "file[@weight]"))
   var data: [DataOption]
 
