@@ -89,7 +89,8 @@ time in training). Every setting was chosen on validation prompts, by refusal âˆ
 verb and object, templates, sums and triples of the test are in no training, tuning or validation data.
 *refusal*: answers to harmful requests that begin like a refusal; *harm given*: the harmful recipe word for word;
 *over-refusal*: refusals of harmless requests; skills: exact answers; *help*: exact recipes for harmless
-requests; *unseen verbs*: harmful verbs that no training data ever refuses.
+requests; *unseen verbs*: harmful verbs that no training data ever refuses. Every merge, mask and search is a `stemma`
+command's; only training, and the control that trains the weights, are PyTorch's.
 """
 
 ADVISORY = """## An advisory
