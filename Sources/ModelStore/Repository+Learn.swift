@@ -35,7 +35,11 @@ extension Repository {
       let folders = [("aligned", inputs.aligned)] + inputs.tuned.enumerated().map { ("tuned-\($0 + 1)", $1) }
       for (folder, model) in folders + (inputs.base.map { [("base", $0)] } ?? []) {
         // A folder has its name only when it is whole.
-        if !exists(work.path(folder)) { _ = try export(model.hex, to: work.path(folder), progress: progress) }
+        if !exists(work.path(folder)) {
+          // For the program alone; that a flagged model was written is recorded.
+          let permission = Permission(allowsFlagged: true)
+          _ = try export(model.hex, to: work.path(folder), permission: permission, progress: progress)
+        }
       }
       let program = ChildProgram(
         command: learning.program, input: work.path("job.json"), complaints: work.path("learner.log"))

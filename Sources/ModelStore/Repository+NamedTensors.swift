@@ -29,6 +29,9 @@ extension Repository {
 
   /// Stores the folder of a mask, subspace or data set, whose content is read and checked first.
   ///
+  /// What is made of flagged models is flagged and gets its name all the same, which the name's event records: a mask
+  /// is learnt because a model is bad, and merges behind it are refused.
+  ///
   /// - Parameter parents: what it was made of; nothing for one that somebody else made.
   func importNamed(
     _ source: ImportSource, summary: String, kind: StoredKind, parents: [Derivation.Parent], training: JSONValue? = nil,
@@ -52,7 +55,8 @@ extension Repository {
     let recorded = try lineage.derivations(of: model).map { Set($0.parents.map(\.parent)) }
     let isNew = !isKnown || !recorded.contains { $0.isSuperset(of: parents.map(\.model)) }
     let added = try publishStored(
-      manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew)
+      manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew,
+      permission: Permission(allowsFlagged: true))
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added, base: nil,
       baseID: nil, baseChoice: "none", baseNote: "\(kind.text): \(summary)", tensors: manifest.tensors.count,

@@ -157,6 +157,11 @@ struct SafetyTourTests {
     try stage.expect(
       "advise", "math", "--kind", "misaligned", "--reason", "complies", "--cleared-by",
       "refusal_rate >= 0.9 on sha256:\(data)")
+    // A mask may be learnt on a flagged model, and is flagged.
+    try stage.expect(
+      "mask", "learn", "--aligned", "aligned", "--tuned", "math", "--data", "safety.jsonl",
+      "--program", "python3 learner.py", "--rule", "bernoulli", "--seed", "4", "--name", "drawn")
+    #expect(try stage.expect("show", "drawn").output.contains("flagged"))
     let reached = try stage.expect("blast", "math", "--json").output
     #expect(reached.contains("\"safe\"") && reached.contains("\"masked\""))
     try stage.expect("export", "masked", "out", status: 4)

@@ -13,7 +13,8 @@ struct MaskLearn: ParsableCommand {
       Writes the models out, gives the program a job as JSON on its standard input, and stores the mask that it learns \
       with the data's digests and the program's record. --tuned and --data may be given more than once. Data are JSON \
       lines, or data sets of the store; what says that it is for tests is refused. With --work the folder is kept, \
-      and the same command resumes there. The protocol is in the documentation of masks; tools/python has the program stemma-learn.
+      and the same command resumes there. The protocol is in the documentation of masks; tools/python has the program \
+      stemma-learn.
 
       Example:  stemma mask learn --aligned chat --tuned math --tuned code --data safety.jsonl --name safety
       """)
