@@ -270,7 +270,7 @@ extension PlanReport {
   private static func json(_ input: PlannedInput) -> JSONValue {
     var members: [JSONValue.Member] = [
       .init("model", .integer(input.model)), .init("tensor", .string(input.tensor)),
-      .init("dtype", .string((input.change?.weightDType ?? input.dtype).rawValue)),
+      .init("dtype", .string((input.change?.weightDType ?? input.plain.dtype).rawValue)),
     ]
     if !input.pieces.isEmpty { members.append(.init("pieces", .array(input.pieces.map(JSONValue.string)))) }
     if let change = input.change {
@@ -278,6 +278,24 @@ extension PlanReport {
         .init("adapter", .integer(change.adapter)), .init("rank", .integer(change.rank)),
         .init("scale", .number(change.scale)),
       ]
+    }
+    if let mask = input.realignment?.mask {
+      members.append(
+        .init(
+          "mask",
+          [
+            "input": .integer(mask.model), "ones": .integer(mask.ones),
+            "rescale": .string(mask.rescales ? "mean" : "none"),
+          ]))
+    }
+    if let projection = input.realignment?.projection {
+      members.append(
+        .init(
+          "project",
+          [
+            "input": .integer(projection.model), "rank": .integer(projection.rank),
+            "side": .string(projection.isOnto ? "onto" : "out"),
+          ]))
     }
     return .object(members)
   }

@@ -94,6 +94,12 @@ struct RealignedMergeTests {
       let store = try stage.open()
       _ = try store.merge(
         recipe: Self.recipe("ties", ["one"], "mask: m, project: {out: s}"), relativeTo: "/", name: "fused")
+      let plan = try store.plan(
+        recipe: Self.recipe("ties", ["one"], "mask: m, project: {out: s}"), relativeTo: "/")
+      let input = plan.json["tensors"]?.elements?.first?["inputs"]?.elements?.first
+      #expect(input?["mask"]?["rescale"]?.text == "mean" && input?["mask"]?["ones"]?.int ?? 0 > 0)
+      #expect(input?["project"]?["side"]?.text == "out" && input?["project"]?["rank"]?.int == 3)
+      #expect(input?["dtype"]?.text == "BF16")
       let derivation = try #require(try store.log("fused").nodes.first?.derivations.first)
       #expect(derivation.parents.map(\.role) == ["input", "base", "mask", "subspace"])
       for name in ["m", "s", "one"] { _ = try store.remove(name) }
