@@ -11,9 +11,7 @@ extension MethodCall {
     let seed = settings["seed"] ?? 0
     let text = Int64(exactly: seed).map(String.init) ?? "\(seed)"
     return (0..<models).map { position in
-      let digest = Array(SHA256.hash(data: Array("\(text)\nprune\n\(position)\n\(tensor)".utf8)))
-      func word(_ start: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(digest[start + $1]) << UInt32(8 * $1) } }
-      return Philox(word(0), word(4))
+      Philox(key: Array(SHA256.hash(data: Array("\(text)\nprune\n\(position)\n\(tensor)".utf8))))
     }
   }
 }

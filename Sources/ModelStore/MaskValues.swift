@@ -145,9 +145,7 @@ struct MaskDraw: Sendable {
 
   /// The key is the first eight bytes of the SHA-256 of seed, `mask` and the tensor's name, a line each.
   init(_ tensor: String, seed: Int) {
-    let digest = Digest(of: Array("\(seed)\nmask\n\(tensor)".utf8)).bytes
-    func word(_ start: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(digest[start + $1]) << UInt32(8 * $1) } }
-    philox = Philox(word(0), word(4))
+    philox = Philox(key: Array(Digest(of: Array("\(seed)\nmask\n\(tensor)".utf8)).bytes))
   }
 
   /// Nil for rules that draw nothing.

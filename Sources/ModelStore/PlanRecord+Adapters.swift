@@ -28,16 +28,17 @@ extension PlanRecord {
   /// The input again; nil where the record is no place of a tensor, or of a weight with an adapter where the way has
   /// none.
   static func input(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
+    guard let record = place["realigned"] else {
+      return plainInput(place, model: model, adapter: adapter, dtype: dtype)
+    }
+    guard let realignment = realignment(record), realignment.wideDType == dtype else { return nil }
+    return plainInput(place, model: model, adapter: adapter, dtype: realignment.dtype)?.realigned(by: realignment)
+  }
+
+  /// The same before a mask or a subspace.
+  private static func plainInput(_ place: JSONValue, model: Int, adapter: Int?, dtype: DType) -> PlannedInput? {
     guard let weight = place.text ?? place["weight"]?.text else { return nil }
     let name = place["name"]?.text
-    if let record = place["realigned"] {
-      guard let realignment = realignment(record), realignment.wideDType == dtype, var members = place.members,
-        let at = members.firstIndex(where: { $0.key == "realigned" })
-      else { return nil }
-      members.remove(at: at)
-      return input(.object(members), model: model, adapter: adapter, dtype: realignment.dtype)?
-        .realigned(by: realignment)
-    }
     guard let adapter else {
       let pieces = place["pieces"]?.elements?.compactMap(\.text) ?? []
       return PlannedInput(model: model, tensor: weight, dtype: dtype, name: name, pieces: pieces)

@@ -12,6 +12,12 @@ package struct Philox: Sendable, Equatable {
     self.high = high
   }
 
+  /// - Parameter key: of which the first eight bytes are taken, as two little-endian words.
+  package init(key: [UInt8]) {
+    func word(_ start: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(key[start + $1]) << UInt32(8 * $1) } }
+    self.init(word(0), word(4))
+  }
+
   /// The four words of one counter, ten rounds.
   package func words(_ counter: SIMD4<UInt32>) -> SIMD4<UInt32> {
     var (a, b, c, d) = (counter.x, counter.y, counter.z, counter.w)

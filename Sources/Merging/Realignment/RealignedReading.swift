@@ -9,20 +9,18 @@ extension BlockReader {
     guard let realignment = input.realignment else { return }
     let out = target.bindMemory(to: Wide.self)
     let shape = tensor.shape
-    let anchor = try readMasked(input, realignment, shape, elements, position, into: out)
-    if let projection = realignment.projection {
-      let product = try inputs.projections.factors(of: input, shape) {
+    // Made of the whole tensor, in the buffers that the block needs next.
+    let product = try realignment.projection.map { projection in
+      try inputs.projections.factors(of: input, shape) {
         try Projected<Wide>(projection, rows: shape.dimensions[0], columns: shape.dimensions[1], inputs.source) {
           rows, changes in
           _ = try readMasked(input, realignment, shape, rows, position, into: changes)
         }
       }
-      product.apply(to: out, elements, isOnto: projection.isOnto)
-      // The buffers have seen other blocks meanwhile.
-      Wide.add(UnsafeBufferPointer(try widened(anchorOf: realignment, shape, elements)), to: out)
-    } else {
-      Wide.add(UnsafeBufferPointer(anchor), to: out)
     }
+    let anchor = try readMasked(input, realignment, shape, elements, position, into: out)
+    product?.apply(to: out, elements, isOnto: realignment.projection?.isOnto ?? false)
+    Wide.add(UnsafeBufferPointer(anchor), to: out)
   }
 
   /// Fills `out` with the changes of these elements behind the mask; returns the anchor's elements, which stay until

@@ -64,9 +64,8 @@ extension Recipe {
     of source: Source, base: String?
   ) -> (mask: RealignmentSettings.Mask?, projection: RealignmentSettings.Projection?)? {
     if source.reference == base { return nil }
-    func shared<Value>(_ choice: RealignmentSettings.Choice<Value>) -> Value? { choice.resolved(nil) }
-    let mask = source.realignment.mask.resolved(shared(settings.realignment.mask))
-    let projection = source.realignment.projection.resolved(shared(settings.realignment.projection))
+    let mask = source.realignment.mask.resolved(settings.realignment.mask.resolved(nil))
+    let projection = source.realignment.projection.resolved(settings.realignment.projection.resolved(nil))
     return mask == nil && projection == nil ? nil : (mask, projection)
   }
 }
