@@ -23,6 +23,40 @@ static inline double fold(double *lanes) {
   return lanes[0];
 }
 
+typedef float wide_f32 __attribute__((ext_vector_type(LANES)));
+typedef double wide_f64 __attribute__((ext_vector_type(LANES)));
+typedef int32_t mask_f32 __attribute__((ext_vector_type(LANES)));
+typedef int64_t mask_f64 __attribute__((ext_vector_type(LANES)));
+typedef uint16_t __attribute__((ext_vector_type(LANES), aligned(1), may_alias)) stored_lanes;
+
+// All ones in the lanes whose bit is set in these two bytes.
+#define ONES(SUFFIX, BYTES)                                                                                          \
+  (((mask_##SUFFIX)((BYTES)[0] | (BYTES)[1] << 8) &                                                                  \
+    (mask_##SUFFIX){1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768}) != 0)
+
+// The changes of stored bf16 in as many lanes.
+#define WIDENED(SUFFIX, STORED)                                                                                      \
+  __builtin_convertvector((wide_f32)(__builtin_convertvector(*(const stored_lanes *)(STORED), mask_f32) << 16),      \
+                          wide_##SUFFIX)
+#define CHANGES(SUFFIX, X, BASE) (WIDENED(SUFFIX, X) - WIDENED(SUFFIX, BASE))
+
+// Sums over the lanes loaded by LOAD as `value`, and over the elements past the last whole lanes.
+#define MAGNITUDES(LOAD, ELEMENT)                                                                                    \
+  wide_f64 lanes = 0, some = 0;                                                                                      \
+  size_t start = 0;                                                                                                  \
+  for (; start + LANES <= n; start += LANES) {                                                                       \
+    LOAD;                                                                                                            \
+    mask_f64 size = (mask_f64)__builtin_convertvector(value, wide_f64) & INT64_MAX;                                  \
+    lanes += (wide_f64)size;                                                                                         \
+    some += (wide_f64)(size & ONES(f64, bits + start / 8));                                                          \
+  }                                                                                                                  \
+  for (size_t i = start; i < n; i++) {                                                                               \
+    double size = __builtin_fabs((double)(ELEMENT));                                                                 \
+    lanes[i - start] += size;                                                                                        \
+    some[i - start] += bits[i / 8] >> i % 8 & 1 ? size : 0;                                                          \
+  }                                                                                                                  \
+  *all = fold((double *)&lanes), *kept = fold((double *)&some);
+
 #define SUM(NAME, ARGUMENTS, TERM)                                                                                   \
   CLONES double NAME ARGUMENTS {                                                                                     \
     double lanes[LANES] = {0};                                                                                       \
@@ -60,36 +94,46 @@ static inline double fold(double *lanes) {
       memcpy(values + i, &bits, sizeof bits);                                                                        \
     }                                                                                                                \
   }                                                                                                                  \
-  CLONES void merge_keep_halves_##SUFFIX(WIDE *restrict values, const uint16_t *halves, uint16_t limit, size_t n) {  \
-    for (size_t i = 0; i < n; i++) values[i] = halves[i] < limit ? values[i] : 0;                                    \
-  }                                                                                                                  \
-  CLONES void merge_magnitudes_halves_##SUFFIX(const WIDE *values, const uint16_t *halves, uint16_t limit, size_t n, \
-                                               double *all, double *kept) {                                          \
-    double lanes[LANES] = {0}, some[LANES] = {0};                                                                    \
-    size_t start = 0;                                                                                                \
-    for (; start + LANES <= n; start += LANES)                                                                       \
-      for (size_t j = 0; j < LANES; j++) {                                                                           \
-        double size = __builtin_fabs((double)values[start + j]);                                                     \
-        lanes[j] += size;                                                                                            \
-        some[j] += halves[start + j] < limit ? size : 0;                                                             \
-      }                                                                                                              \
-    for (size_t i = start; i < n; i++) {                                                                             \
-      double size = __builtin_fabs((double)values[i]);                                                               \
-      lanes[i - start] += size;                                                                                      \
-      some[i - start] += halves[i] < limit ? size : 0;                                                               \
-    }                                                                                                                \
-    *all = fold(lanes), *kept = fold(some);                                                                          \
-  }                                                                                                                  \
   CLONES void merge_keep_bits_##SUFFIX(WIDE *restrict values, const uint8_t *bits, size_t first, size_t n) {         \
     size_t i = 0;                                                                                                    \
     for (; i < n && (first + i) % 8; i++) values[i] = bits[(first + i) / 8] >> (first + i) % 8 & 1 ? values[i] : 0;  \
     bits += (first + i) / 8;                                                                                         \
-    for (; i + 8 <= n; i += 8, bits++)                                                                               \
-      for (int j = 0; j < 8; j++) values[i + j] = *bits & 1 << j ? values[i + j] : 0;                                \
-    for (int j = 0; i < n; i++, j++) values[i] = *bits & 1 << j ? values[i] : 0;                                     \
+    for (; i + LANES <= n; i += LANES, bits += LANES / 8) {                                                          \
+      mask_##SUFFIX lanes;                                                                                           \
+      memcpy(&lanes, values + i, sizeof lanes);                                                                      \
+      lanes &= ONES(SUFFIX, bits);                                                                                   \
+      memcpy(values + i, &lanes, sizeof lanes);                                                                      \
+    }                                                                                                                \
+    for (size_t j = 0; i < n; i++, j++) values[i] = bits[j / 8] >> j % 8 & 1 ? values[i] : 0;                        \
   }                                                                                                                  \
-  typedef WIDE wide_##SUFFIX __attribute__((ext_vector_type(LANES)));                                               \
-  typedef SIGNED mask_##SUFFIX __attribute__((ext_vector_type(LANES)));                                             \
+  CLONES void merge_magnitudes_bits_##SUFFIX(const WIDE *values, const uint8_t *bits, size_t n, double *all,         \
+                                             double *kept) {                                                         \
+    MAGNITUDES(wide_##SUFFIX value; memcpy(&value, values + start, sizeof value), values[i])                         \
+  }                                                                                                                  \
+  CLONES void merge_magnitudes_change_##SUFFIX(const void *x, const void *base, const uint8_t *bits, size_t n,       \
+                                               double *all, double *kept) {                                          \
+    const stored16 *a = x, *b = base;                                                                                \
+    MAGNITUDES(wide_##SUFFIX value = CHANGES(SUFFIX, a + start, b + start),                                          \
+               (WIDE)load_bf16(a[i]) - (WIDE)load_bf16(b[i]))                                                        \
+  }                                                                                                                  \
+  CLONES void merge_weigh_change_##SUFFIX(WIDE *restrict sum, WIDE *restrict values, const void *x, const void *base,\
+                                          const uint8_t *bits, WIDE factor, WIDE weight, size_t n) {                 \
+    const stored16 *a = x, *b = base;                                                                                \
+    size_t i = 0;                                                                                                    \
+    for (; i + LANES <= n; i += LANES) {                                                                             \
+      wide_##SUFFIX change = CHANGES(SUFFIX, a + i, b + i), total;                                                   \
+      change = (wide_##SUFFIX)((mask_##SUFFIX)change & ONES(SUFFIX, bits + i / 8)) * factor * weight;                \
+      memcpy(values + i, &change, sizeof change);                                                                    \
+      memcpy(&total, sum + i, sizeof total);                                                                         \
+      total += change;                                                                                               \
+      memcpy(sum + i, &total, sizeof total);                                                                         \
+    }                                                                                                                \
+    for (; i < n; i++) {                                                                                             \
+      WIDE change = bits[i / 8] >> i % 8 & 1 ? (WIDE)load_bf16(a[i]) - (WIDE)load_bf16(b[i]) : 0;                    \
+      values[i] = change * factor * weight;                                                                          \
+      sum[i] += values[i];                                                                                           \
+    }                                                                                                                \
+  }                                                                                                                  \
   static inline __attribute__((always_inline)) void elect_##SUFFIX(                                                  \
       WIDE *sums, const WIDE *changes, size_t stride, const WIDE *weights, size_t models, int normalize, size_t n) { \
     size_t bytes = n * sizeof(WIDE);                                                                                 \
@@ -117,12 +161,6 @@ static inline double fold(double *lanes) {
   }                                                                                                                  \
   SUM(merge_magnitudes_##SUFFIX, (const WIDE *values, size_t n), __builtin_fabs((double)values[i]))                  \
   SUM(merge_products_##SUFFIX, (const WIDE *a, const WIDE *b, size_t n), (double)a[i] * (double)b[i])
-
-CLONES int merge_any_half(const uint16_t *halves, uint16_t value, size_t n) {
-  uint16_t found = 0;
-  for (size_t i = 0; i < n; i++) found |= halves[i] == value;
-  return found;
-}
 
 VECTORS(f32, float, uint32_t, int32_t)
 VECTORS(f64, double, uint64_t, int64_t)

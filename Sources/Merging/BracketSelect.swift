@@ -62,7 +62,7 @@ struct BracketSelect<Wide: WideElement> {
     for stretch in 0..<stretches {
       let start = (tensor.count - stretchElements) / (stretches - 1) * stretch
       try tensor.read(start..<start + stretchElements) { block in
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+        block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
           for (index, ranking) in rankings.enumerated() {
             block.forEachChunk { local in
               let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
@@ -95,8 +95,8 @@ struct BracketSelect<Wide: WideElement> {
   ) -> [Find] {
     let chunk = WideBlock<Wide>.chunk
     var finds = brackets.map { _ in Find() }
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk) { values in
-      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: chunk) { keys in
+    block.withRoom(of: Wide.self, capacity: chunk) { values in
+      block.withRoom(of: UInt32.self, capacity: chunk) { keys in
         for (index, bracket) in brackets.enumerated() {
           var find = Find()
           block.forEachChunk { local in

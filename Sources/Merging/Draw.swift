@@ -1,46 +1,60 @@
 internal import Tensors
 
-/// Elements kept with one probability: sixteen random bits decide, and sixteen more where those equal the limit's.
+/// Elements kept with one probability: where 32 random bits are below `floor(probability 2³²)`.
 struct Draw {
   private let philox: Philox
-  private let high: UInt16
-  private let low: UInt16
+  private let limit: UInt32
 
+  /// - Parameter probability: below 1.
   init(_ philox: Philox, _ probability: Double) {
-    let limit = UInt32(max(0, probability) * 0x1p32)
     self.philox = philox
-    high = UInt16(truncatingIfNeeded: limit >> 16)
-    low = UInt16(truncatingIfNeeded: limit)
+    limit = UInt32(max(0, probability) * 0x1p32)
   }
 
-  /// Zeroes what is not kept of the elements from number `first` on.
+  /// Zeroes what is not kept of elements of a block.
   @inline(__always)
-  func keep<Wide: WideElement>(_ values: UnsafeMutableBufferPointer<Wide>, from first: Int) {
-    philox.withHalves(values.count, from: first) { halves in
-      if !isUndecided(halves, values.count) { return Wide.keep(values, where: halves, below: high) }
-      let kept = values.indices.filter { halves[$0] == high && philox.furtherHalf(of: first + $0) < low }
-      let saved = kept.map { values[$0] }
-      Wide.keep(values, where: halves, below: high)
-      for (index, value) in zip(kept, saved) { values[index] = value }
-    }
+  func keep<Wide: WideElement>(
+    _ values: UnsafeMutableBufferPointer<Wide>, _ local: Range<Int>, of block: WideBlock<Wide>
+  ) {
+    withBits(local, of: block) { Wide.keep(values, where: $0, from: $1) }
   }
 
-  /// Sums of magnitudes before and after `keep`, which may be done to them or not.
+  /// Sums of magnitudes of one model's changes before and after `keep`; nil where they are not of BF16 or do not begin
+  /// with a byte of bits.
   @inline(__always)
   func magnitudes<Wide: WideElement>(
-    _ values: UnsafeMutableBufferPointer<Wide>, from first: Int
-  ) -> (all: Double, kept: Double) {
-    let sums: (all: Double, kept: Double)? = philox.withHalves(values.count, from: first) { halves in
-      if isUndecided(halves, values.count) { return nil }
-      return Wide.magnitudes(values.baseAddress!, values.count, where: halves, below: high)
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>
+  ) -> (all: Double, kept: Double)? {
+    guard let (x, base) = block.storedBF16(position, local) else { return nil }
+    return withBits(local, of: block) { bits, place in
+      if place % 8 != 0 { return nil }
+      return Wide.magnitudesBF16(x, from: base, local.count, where: bits + place / 8)
     }
-    if let sums { return sums }
-    let all = Wide.magnitudes(values.baseAddress!, values.count)
-    keep(values, from: first)
-    return (all, Wide.magnitudes(values.baseAddress!, values.count))
   }
 
-  private func isUndecided(_ halves: UnsafePointer<UInt16>, _ count: Int) -> Bool {
-    low > 0 && Philox.any(of: halves, count, are: high)
+  /// Fills `values` with such changes, kept or zero, times two factors, and adds them to the sums; false where nothing
+  /// was done, as above.
+  @inline(__always)
+  func weigh<Wide: WideElement>(
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>, times factor: Wide, times weight: Wide,
+    into values: UnsafeMutableBufferPointer<Wide>, and sums: UnsafeMutablePointer<Wide>
+  ) -> Bool {
+    guard let (x, base) = block.storedBF16(position, local) else { return false }
+    return withBits(local, of: block) { bits, place in
+      if place % 8 != 0 { return false }
+      Wide.weighBF16(x, from: base, where: bits + place / 8, times: factor, times: weight, into: values, and: sums)
+      return true
+    }
+  }
+
+  @inline(__always)
+  private func withBits<Wide: WideElement, T>(
+    _ local: Range<Int>, of block: WideBlock<Wide>, _ body: (UnsafeRawPointer, _ first: Int) -> T
+  ) -> T {
+    block.withRoom(of: UInt8.self, capacity: Philox.bitBytes(local.count)) { room in
+      let bits = UnsafeMutableRawBufferPointer(room)
+      let place = philox.fillBits(bits, local.count, from: block.elements.lowerBound + local.lowerBound, below: limit)
+      return body(bits.baseAddress!, place)
+    }
   }
 }

@@ -73,7 +73,7 @@ struct Gram {
     _ block: WideBlock<Wide>, _ elements: Range<Int>, to sums: inout [Double]
   ) {
     let (models, chunk) = (block.others.count, WideBlock<Wide>.chunk)
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * models) { memory in
+    block.withRoom(of: Wide.self, capacity: chunk * models) { memory in
       for start in stride(from: elements.lowerBound, to: elements.upperBound, by: chunk) {
         let local = start..<min(start + chunk, elements.upperBound)
         for position in 0..<models {

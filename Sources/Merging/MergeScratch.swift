@@ -6,6 +6,8 @@ package final class MergeScratch {
   let realigned = (own: Buffer(), anchor: Buffer(), wide: Buffer(), bits: Buffer())
   private var stored: [Buffer] = []
   private var wide: [(buffer: Buffer, isFilled: Bool)] = []
+  private var rooms: [Buffer] = []
+  private var roomsTaken = 0
 
   package init() {}
 
@@ -29,6 +31,15 @@ package final class MergeScratch {
     defer { wide[place].isFilled = true }
     return !wide[place].isFilled
   }
+
+  /// A buffer that nobody has, until `endRoom`; the last taken is given back first.
+  func beginRoom() -> Buffer {
+    if roomsTaken == rooms.count { rooms.append(Buffer()) }
+    roomsTaken += 1
+    return rooms[roomsTaken - 1]
+  }
+
+  func endRoom() { roomsTaken -= 1 }
 
   /// Raw memory at a cache line's border.
   final class Buffer {

@@ -202,7 +202,7 @@ struct RadixSelect<Wide: WideElement> {
     of block: WideBlock<Wide>, _ series: [Int],
     _ body: (_ position: Int, Range<Int>, UnsafeMutableBufferPointer<Wide>) -> Void
   ) {
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+    block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
       for (position, series) in series.enumerated() {
         block.forEachChunk { local in
           let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
@@ -222,7 +222,7 @@ extension TensorPasses {
     try read(elements) { block in
       var left = left
       var end = elements.upperBound
-      withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+      block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
         block.forEachChunk { local in
           let values = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
           source(block, search.ranking.series, local, values)

@@ -76,6 +76,16 @@ struct WideBlock<Wide: WideElement> {
     }
   }
 
+  /// Hands over working memory of the thread's, which costs nothing once it has grown; its old content means nothing.
+  @inline(__always)
+  func withRoom<Element: BitwiseCopyable, T>(
+    of type: Element.Type, capacity: Int, _ body: (UnsafeMutableBufferPointer<Element>) throws -> T
+  ) rethrows -> T {
+    let room = scratch.beginRoom()
+    defer { scratch.endRoom() }
+    return try body(room.elements(capacity, of: type))
+  }
+
   /// The chunk that holds only whole rows, for blocks that do.
   var rowChunk: Int { max(1, Self.chunk / rowLength) * rowLength }
 
@@ -86,13 +96,21 @@ struct WideBlock<Wide: WideElement> {
       _ = out.update(from: others[position][local])
       return
     }
-    let (x, b) = (stored[place(position)], stored[basePlace])
-    if x.dtype == .bf16, b.dtype == .bf16, local.count > 0 {
-      Wide.changeBF16(x.part(local).bytes.baseAddress!, from: b.part(local).bytes.baseAddress!, into: out)
+    if let (x, b) = storedBF16(position, local) {
+      Wide.changeBF16(x, from: b, into: out)
     } else {
       let (x, b) = (wide(place(position)).baseAddress!, wide(basePlace).baseAddress!)
       Wide.subtract(b + local.lowerBound, from: x + local.lowerBound, into: out)
     }
+  }
+
+  /// One model's elements and the base's, where both are stored as BF16.
+  @inline(__always)
+  func storedBF16(_ position: Int, _ local: Range<Int>) -> (x: UnsafeRawPointer, base: UnsafeRawPointer)? {
+    guard let basePlace, local.count > 0 else { return nil }
+    let (x, b) = (stored[place(position)], stored[basePlace])
+    guard x.dtype == .bf16, b.dtype == .bf16 else { return nil }
+    return (x.bytes.baseAddress! + 2 * local.lowerBound, b.bytes.baseAddress! + 2 * local.lowerBound)
   }
 
   /// Adds one model's elements times a weight to the sums.
@@ -110,7 +128,7 @@ struct WideBlock<Wide: WideElement> {
       if let base { _ = out.update(from: base) }
       return
     }
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: Self.chunk) { memory in
+    withRoom(of: Wide.self, capacity: Self.chunk) { memory in
       forEachChunk { local in
         let sums = UnsafeMutableBufferPointer(rebasing: out[local])
         sums.update(repeating: 0)

@@ -35,34 +35,25 @@ package struct Philox: Sendable, Equatable {
     return SIMD4(a, b, c, d)
   }
 
-  /// Hands over sixteen random bits for each of the elements from number `element` on: half `element % 8` of counter
-  /// `element / 8`, where a word's lower half comes before its upper.
-  package func withHalves<T>(_ count: Int, from element: Int, _ body: (UnsafePointer<UInt16>) -> T) -> T {
-    let first = element / 8
-    let counters = count == 0 ? 0 : (element + count + 7) / 8 - first
-    return withUnsafeTemporaryAllocation(byteCount: 16 * counters, alignment: 64) { memory in
-      if counters > 0 {
-        let words = memory.bindMemory(to: UInt32.self)
-        philox_fill(words.baseAddress!, low, high, UInt64(first), counters)
-        #if _endian(big)
-          for index in words.indices { words[index] = words[index] << 16 | words[index] >> 16 }
-        #endif
-      }
-      return memory.withMemoryRebound(to: UInt16.self) { body($0.baseAddress! + (element - 8 * first)) }
-    }
+  /// Puts down a bit for each of the elements from number `element` on: 1 where a random number of 32 bits is below
+  /// `limit`. An element's bits are bit `element % 128` of the words of counter `element / 128` with third words 0 (the
+  /// most significant), 1, 2 ..., of which only as many are drawn as it takes to tell: one of them where the limit is a
+  /// half, about eleven of 32 at the worst.
+  ///
+  /// Returns the place of the first element's bit in `out`, which has room for `bitBytes(count)`; the least significant
+  /// of a byte comes first.
+  package func fillBits(
+    _ out: UnsafeMutableRawBufferPointer, _ count: Int, from element: Int, below limit: UInt32
+  ) -> Int {
+    let first = element / 128
+    let counters = count == 0 ? 0 : (element + count + 127) / 128 - first
+    precondition(out.count >= 16 * counters, "no room for the bits")
+    if counters > 0 { philox_below(out.baseAddress!, low, high, UInt64(first), counters, limit) }
+    return element - 128 * first
   }
 
-  /// Sixteen further bits of an element: its half of the counter that has 1 as third word.
-  package func furtherHalf(of element: Int) -> UInt16 {
-    let counter = element / 8
-    let four = words(SIMD4(UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32), 1, 0))
-    return UInt16(truncatingIfNeeded: four[element % 8 / 2] >> UInt32(16 * (element % 2)))
-  }
-
-  /// True where one of these halves has this value.
-  package static func any(of halves: UnsafePointer<UInt16>, _ count: Int, are value: UInt16) -> Bool {
-    merge_any_half(halves, value, count) != 0
-  }
+  /// The room that `fillBits` may need.
+  package static func bitBytes(_ count: Int) -> Int { 16 * (count / 128 + 2) }
 
   /// The words of the elements from number `element` on: lane `element % 4` of counter `element / 4`.
   package func fill(_ out: UnsafeMutableBufferPointer<UInt32>, from element: Int) {

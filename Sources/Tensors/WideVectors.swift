@@ -24,9 +24,6 @@ package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// Zeroes what has bits, without the sign, outside of `low...high`; everything where `low > high`.
   static func keep(_ values: UnsafeMutableBufferPointer<Self>, from low: Bits, through high: Bits)
 
-  /// Zeroes what has a half (sixteen random bits) that is not below the limit.
-  static func keep(_ values: UnsafeMutableBufferPointer<Self>, where halves: UnsafePointer<UInt16>, below limit: UInt16)
-
   /// Zeroes what has bit 0. The first element's bit is bit `first % 8`, the least significant first, of byte
   /// `first / 8`.
   static func keep(_ values: UnsafeMutableBufferPointer<Self>, where bits: UnsafeRawPointer, from first: Int)
@@ -40,10 +37,20 @@ package protocol WideVectors: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// `Σ |values[i]|` in f64, over sixteen lanes that are added pairwise.
   static func magnitudes(_ values: UnsafePointer<Self>, _ count: Int) -> Double
 
-  /// The same of all, and of those that `keep` would keep.
+  /// The same of all, and of those that have bit 1; the first element's is the least significant of the first byte.
   static func magnitudes(
-    _ values: UnsafePointer<Self>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+    _ values: UnsafePointer<Self>, _ count: Int, where bits: UnsafeRawPointer
   ) -> (all: Double, kept: Double)
+
+  /// The same of `stored[i] - base[i]`, both stored as BF16 at any alignment.
+  static func magnitudesBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, _ count: Int, where bits: UnsafeRawPointer
+  ) -> (all: Double, kept: Double)
+
+  /// `weigh` of `stored[i] - base[i]`, of 0 where the bit is 0.
+  static func weighBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, where bits: UnsafeRawPointer, times factor: Self,
+    times weight: Self, into values: UnsafeMutableBufferPointer<Self>, and sum: UnsafeMutablePointer<Self>)
 
   /// `Σ a[i] b[i]` in f64, over sixteen lanes that are added pairwise.
   static func products(_ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>, _ count: Int) -> Double
@@ -77,12 +84,6 @@ extension Float: WideVectors {
   }
 
   package static func keep(
-    _ values: UnsafeMutableBufferPointer<Float>, where halves: UnsafePointer<UInt16>, below limit: UInt16
-  ) {
-    merge_keep_halves_f32(values.baseAddress, halves, limit, values.count)
-  }
-
-  package static func keep(
     _ values: UnsafeMutableBufferPointer<Float>, where bits: UnsafeRawPointer, from first: Int
   ) {
     merge_keep_bits_f32(values.baseAddress, bits.assumingMemoryBound(to: UInt8.self), first, values.count)
@@ -100,11 +101,28 @@ extension Float: WideVectors {
   }
 
   package static func magnitudes(
-    _ values: UnsafePointer<Float>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+    _ values: UnsafePointer<Float>, _ count: Int, where bits: UnsafeRawPointer
   ) -> (all: Double, kept: Double) {
     var sums = (all: 0.0, kept: 0.0)
-    merge_magnitudes_halves_f32(values, halves, limit, count, &sums.all, &sums.kept)
+    merge_magnitudes_bits_f32(values, bits.assumingMemoryBound(to: UInt8.self), count, &sums.all, &sums.kept)
     return sums
+  }
+
+  package static func magnitudesBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, _ count: Int, where bits: UnsafeRawPointer
+  ) -> (all: Double, kept: Double) {
+    var sums = (all: 0.0, kept: 0.0)
+    merge_magnitudes_change_f32(
+      stored, base, bits.assumingMemoryBound(to: UInt8.self), count, &sums.all, &sums.kept)
+    return sums
+  }
+
+  package static func weighBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, where bits: UnsafeRawPointer, times factor: Float,
+    times weight: Float, into values: UnsafeMutableBufferPointer<Float>, and sum: UnsafeMutablePointer<Float>
+  ) {
+    merge_weigh_change_f32(
+      sum, values.baseAddress, stored, base, bits.assumingMemoryBound(to: UInt8.self), factor, weight, values.count)
   }
 
   package static func products(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
@@ -140,12 +158,6 @@ extension Double: WideVectors {
   }
 
   package static func keep(
-    _ values: UnsafeMutableBufferPointer<Double>, where halves: UnsafePointer<UInt16>, below limit: UInt16
-  ) {
-    merge_keep_halves_f64(values.baseAddress, halves, limit, values.count)
-  }
-
-  package static func keep(
     _ values: UnsafeMutableBufferPointer<Double>, where bits: UnsafeRawPointer, from first: Int
   ) {
     merge_keep_bits_f64(values.baseAddress, bits.assumingMemoryBound(to: UInt8.self), first, values.count)
@@ -163,11 +175,28 @@ extension Double: WideVectors {
   }
 
   package static func magnitudes(
-    _ values: UnsafePointer<Double>, _ count: Int, where halves: UnsafePointer<UInt16>, below limit: UInt16
+    _ values: UnsafePointer<Double>, _ count: Int, where bits: UnsafeRawPointer
   ) -> (all: Double, kept: Double) {
     var sums = (all: 0.0, kept: 0.0)
-    merge_magnitudes_halves_f64(values, halves, limit, count, &sums.all, &sums.kept)
+    merge_magnitudes_bits_f64(values, bits.assumingMemoryBound(to: UInt8.self), count, &sums.all, &sums.kept)
     return sums
+  }
+
+  package static func magnitudesBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, _ count: Int, where bits: UnsafeRawPointer
+  ) -> (all: Double, kept: Double) {
+    var sums = (all: 0.0, kept: 0.0)
+    merge_magnitudes_change_f64(
+      stored, base, bits.assumingMemoryBound(to: UInt8.self), count, &sums.all, &sums.kept)
+    return sums
+  }
+
+  package static func weighBF16(
+    _ stored: UnsafeRawPointer, from base: UnsafeRawPointer, where bits: UnsafeRawPointer, times factor: Double,
+    times weight: Double, into values: UnsafeMutableBufferPointer<Double>, and sum: UnsafeMutablePointer<Double>
+  ) {
+    merge_weigh_change_f64(
+      sum, values.baseAddress, stored, base, bits.assumingMemoryBound(to: UInt8.self), factor, weight, values.count)
   }
 
   package static func products(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Double {

@@ -59,7 +59,7 @@ struct PlainMethods<Wide: WideElement> {
       for index in rising.dropFirst(bottom).prefix(keep) { mask[index] = true }
     case .dareLinear, .dareTies:
       let draws = call.draws(tensor: name, models: others.count)[position]
-      for index in d.indices { mask[index] = Double(halves(draws, index)) < (density * 4_294_967_296).rounded(.down) }
+      for index in d.indices { mask[index] = Double(number(draws, index)) < (density * 4_294_967_296).rounded(.down) }
     default:
       let draws = call.draws(tensor: name, models: others.count)[position]
       let odds = odds(d, position)
@@ -86,12 +86,12 @@ struct PlainMethods<Wide: WideElement> {
     return odds
   }
 
-  private func halves(_ draws: Philox, _ index: Int) -> UInt32 {
-    func half(_ third: UInt32) -> UInt32 {
-      let word = draws.words(SIMD4(UInt32(index / 8), 0, third, 0))[index % 8 / 2]
-      return index % 2 == 0 ? word & 0xFFFF : word >> 16
+  /// 32 bits from as many counters, the most significant first.
+  private func number(_ draws: Philox, _ index: Int) -> UInt32 {
+    (0..<32).reduce(0) { number, place in
+      let word = draws.words(SIMD4(UInt32(index / 128), 0, UInt32(place), 0))[index % 128 / 32]
+      return number << 1 | word >> UInt32(index % 32) & 1
     }
-    return half(0) << 16 | half(1)
   }
 
   private func word(_ draws: Philox, _ index: Int) -> UInt32 {

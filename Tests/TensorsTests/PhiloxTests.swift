@@ -14,21 +14,28 @@ import Testing
         == SIMD4(0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1))
   }
 
-  @Test("element i has half i % 8 of counter i / 8, and a further half where the third word is 1")
-  func halves() {
+  @Test("element i's number is bit i % 128 of counter i / 128 with third words 0, 1, 2 ...")
+  func bits() {
     let philox = Philox(7, 9)
-    for first in [0, 1, 7, 8, 1 << 35, (1 << 35) - 3] {
-      for count in Array(0..<18) + [255, 256, 257] {
-        let found = philox.withHalves(count, from: first) { Array(UnsafeBufferPointer(start: $0, count: count)) }
-        func half(_ element: Int, _ third: UInt32) -> UInt16 {
-          let counter = element / 8
-          let four = philox.words(SIMD4(UInt32(counter & 0xFFFF_FFFF), UInt32(counter >> 32), third, 0))
-          let word = four[element % 8 / 2]
-          return UInt16(element % 2 == 0 ? word & 0xFFFF : word >> 16)
+    func number(_ element: Int) -> UInt32 {
+      (0..<32).reduce(0) { number, place in
+        let counter = element / 128
+        let four = philox.words(SIMD4(UInt32(counter & 0xFFFF_FFFF), UInt32(counter >> 32), UInt32(place), 0))
+        return number << 1 | four[element % 128 / 32] >> UInt32(element % 32) & 1
+      }
+    }
+    for first in [0, 1, 127, 128, 1 << 39, (1 << 39) - 3] {
+      for count in [0, 1, 2, 7, 8, 127, 128, 129, 1024, 1500] {
+        let numbers = (first..<first + count).map(number)
+        // Those that one of the numbers equals are decided by the last place.
+        let limits =
+          [0, 1, 1 << 31, 3 << 30, 0x4CCC_CCCC, .max] + numbers.prefix(2) + numbers.prefix(2).map { $0 &+ 1 }
+        for limit in limits {
+          var bits = [UInt8](repeating: 0, count: Philox.bitBytes(count))
+          let place = bits.withUnsafeMutableBytes { philox.fillBits($0, count, from: first, below: limit) }
+          let found = (place..<place + count).map { bits[$0 / 8] >> UInt8($0 % 8) & 1 == 1 }
+          #expect(found == numbers.map { $0 < limit }, "\(count) from \(first) below \(limit)")
         }
-        let elements = first..<first + count
-        #expect(found == elements.map { half($0, 0) }, "\(count) from \(first)")
-        #expect(elements.map { philox.furtherHalf(of: $0) } == elements.map { half($0, 1) }, "\(count) from \(first)")
       }
     }
   }

@@ -41,17 +41,15 @@ struct WideVectorsTests {
       #expect(kept == x.map { (0.25...0.5).contains($0.magnitude) ? $0 : 0 }, "seed \(seed)")
       #expect(filled(x) { Wide.keep($0, from: 1, through: 0) }.allSatisfy { $0 == 0 })
 
-      let halves = (0..<count).map { _ in UInt16.random(in: 0 ... .max, using: &numbers.random) }
-      let drawn = filled(x) { Wide.keep($0, where: halves, below: 1 << 15) }
-      #expect(drawn == zip(x, halves).map { $1 < 1 << 15 ? $0 : 0 }, "seed \(seed)")
-      let both = Wide.magnitudes(x, count, where: halves, below: 1 << 15)
-      #expect(both == (Wide.magnitudes(x, count), Wide.magnitudes(drawn, count)), "seed \(seed)")
-
       for first in [0, 3, 13] {
         let bits = (0..<first / 8 + count / 8 + 2).map { _ in UInt8.random(in: 0 ... .max, using: &numbers.random) }
         let masked = filled(x) { Wide.keep($0, where: bits, from: first) }
         let expected = x.indices.map { bits[(first + $0) / 8] >> UInt8((first + $0) % 8) & 1 == 1 ? x[$0] : 0 }
         #expect(masked == expected, "seed \(seed)")
+        if first == 0 {
+          let both = Wide.magnitudes(x, count, where: bits)
+          #expect(both == (Wide.magnitudes(x, count), Wide.magnitudes(masked, count)), "seed \(seed)")
+        }
       }
 
       checkSums(x, b, seed)
@@ -109,12 +107,34 @@ struct WideVectorsTests {
         let (x, b) = (x.baseAddress! + 1, b.baseAddress! + 1)
         let narrow = filled([Float](repeating: 0, count: 37)) { Float.changeBF16(x, from: b, into: $0) }
         let wide = filled([Double](repeating: 0, count: 37)) { Double.changeBF16(x, from: b, into: $0) }
+        let bits = (0..<5).map { UInt8($0 * 57) }
+        let kept = (0..<37).map { bits[$0 / 8] >> UInt8($0 % 8) & 1 == 1 ? narrow[$0] : 0 }
+        #expect(
+          Float.magnitudesBF16(x, from: b, 37, where: bits)
+            == (Float.magnitudes(narrow, 37), Float.magnitudes(kept, 37)))
+        #expect(
+          Double.magnitudesBF16(x, from: b, 37, where: bits)
+            == (Double.magnitudes(wide, 37), Double.magnitudes(kept.map(Double.init), 37)))
+        checkWeighing(kept) { Float.weighBF16(x, from: b, where: bits, times: 1.5, times: 0.3, into: $0, and: $1) }
+        checkWeighing(kept.map(Double.init)) {
+          Double.weighBF16(x, from: b, where: bits, times: 1.5, times: 0.3, into: $0, and: $1)
+        }
         for index in 0..<37 {
           let change = value(0x3F80 + UInt16(index) * 3) - value(0x3F90 + UInt16(index))
           #expect(narrow[index] == change && wide[index] == Double(change))
         }
       }
     }
+  }
+
+  private func checkWeighing<Wide: WideVectors & ExpressibleByFloatLiteral>(
+    _ kept: [Wide], _ weigh: (UnsafeMutableBufferPointer<Wide>, UnsafeMutablePointer<Wide>) -> Void
+  ) {
+    let start = kept.indices.map { Wide($0) }
+    var (sums, expected) = (start, start)
+    let weighed = filled(kept.map { _ in 7 as Wide }) { weigh($0, &sums) }
+    #expect(weighed == filled(kept) { Wide.weigh($0, times: 1.5, times: 0.3, into: &expected) })
+    #expect(sums == expected)
   }
 
   private func filled<Wide>(_ start: [Wide], _ body: (UnsafeMutableBufferPointer<Wide>) -> Void) -> [Wide] {

@@ -18,22 +18,25 @@ void merge_weigh_f64(double *sum, double *values, double factor, double weight, 
 void merge_keep_f32(float *values, uint32_t low, uint32_t high, size_t n);
 void merge_keep_f64(double *values, uint64_t low, uint64_t high, size_t n);
 
-// Zeroes values whose half (sixteen random bits) is not below the limit.
-void merge_keep_halves_f32(float *values, const uint16_t *halves, uint16_t limit, size_t n);
-void merge_keep_halves_f64(double *values, const uint16_t *halves, uint16_t limit, size_t n);
-
-// Sums of magnitudes as below: of all values, and of those that would be kept.
-void merge_magnitudes_halves_f32(const float *values, const uint16_t *halves, uint16_t limit, size_t n, double *all,
-                                 double *kept);
-void merge_magnitudes_halves_f64(const double *values, const uint16_t *halves, uint16_t limit, size_t n, double *all,
-                                 double *kept);
-
-// True where one of the halves has this value.
-int merge_any_half(const uint16_t *halves, uint16_t value, size_t n);
-
 // Zeroes values whose bit is 0: the first value's is bit `first` % 8, the least significant first, of byte `first` / 8.
 void merge_keep_bits_f32(float *values, const uint8_t *bits, size_t first, size_t n);
 void merge_keep_bits_f64(double *values, const uint8_t *bits, size_t first, size_t n);
+
+// Sums of magnitudes as below: of all values, and of those whose bit is 1; the first value's is the first byte's least.
+void merge_magnitudes_bits_f32(const float *values, const uint8_t *bits, size_t n, double *all, double *kept);
+void merge_magnitudes_bits_f64(const double *values, const uint8_t *bits, size_t n, double *all, double *kept);
+
+// The same of the changes of stored bf16.
+void merge_magnitudes_change_f32(const void *x, const void *base, const uint8_t *bits, size_t n, double *all,
+                                 double *kept);
+void merge_magnitudes_change_f64(const void *x, const void *base, const uint8_t *bits, size_t n, double *all,
+                                 double *kept);
+
+// values = (x - base of stored bf16, or 0 where the bit is 0) * factor * weight, sum = sum + values.
+void merge_weigh_change_f32(float *sum, float *values, const void *x, const void *base, const uint8_t *bits,
+                            float factor, float weight, size_t n);
+void merge_weigh_change_f64(double *sum, double *values, const void *x, const void *base, const uint8_t *bits,
+                            double factor, double weight, size_t n);
 
 // Replaces sums of changes by the sums of those that have the sum's sign (zero counts as plus), divided, where
 // normalize is set, by the sum of their weights, by 1 where that is 0. The changes of model k lie at changes +

@@ -32,7 +32,7 @@ struct Dare: BlockMethod, Pruning {
   ) {
     let density = vectors.densities[position]
     if density >= 1 { return }
-    Draw(block.draws[position], density).keep(changes, from: block.elements.lowerBound + local.lowerBound)
+    Draw(block.draws[position], density).keep(changes, local, of: block)
     if vectors.rescalesByPaper, density > 0 {
       Wide.divide(changes, by: Wide(density))
     }
@@ -43,7 +43,23 @@ struct Dare: BlockMethod, Pruning {
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements
   ) -> (all: Double, kept: Double) {
-    Draw(block.draws[position], vectors.densities[position])
-      .magnitudes(changes, from: block.elements.lowerBound + local.lowerBound)
+    let draw = Draw(block.draws[position], vectors.densities[position])
+    if let found = draw.magnitudes(position, local, of: block) { return found }
+    return plainMagnitudes(changes, position, local, of: block, measurements)
+  }
+
+  @inline(__always)
+  func weigh<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
+  ) {
+    let density = vectors.densities[position]
+    if density < 1, !vectors.rescalesByPaper,
+      Draw(block.draws[position], density).weigh(
+        position, local, of: block, times: factor, times: weight, into: changes, and: sums)
+    {
+      return
+    }
+    plainWeigh(changes, position, local, of: block, measurements, times: factor, times: weight, into: sums)
   }
 }

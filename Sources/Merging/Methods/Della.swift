@@ -43,9 +43,9 @@ struct Della: BlockMethod, Pruning {
     let length = block.rowLength
     let (low, epsilon) = (Wide(density - epsilons[position]), Wide(epsilons[position]))
     let steps = Wide(max(1, length - 1))
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: changes.count) { words in
+    block.withRoom(of: UInt32.self, capacity: changes.count) { words in
       block.draws[position].fill(words, from: block.elements.lowerBound + local.lowerBound)
-      RowRanks<Wide>.with(length: length) { ranks in
+      RowRanks.with(rowsOf: block) { ranks in
         for start in stride(from: 0, to: changes.count, by: length) {
           let (row, words) = (changes.baseAddress! + start, words.baseAddress! + start)
           let order = ranks.order(of: row)
@@ -70,22 +70,30 @@ private struct RowRanks<Wide: WideElement> {
   private var spareKeys: UnsafeMutablePointer<UInt64>
   private var order: UnsafeMutablePointer<UInt32>
   private var spareOrder: UnsafeMutablePointer<UInt32>
+  private let places: UnsafeMutablePointer<Int>
 
-  /// Hands over ranks for rows of this length, which live as long as the call.
+  /// Hands over ranks for rows of the block, which live as long as the call.
   @inline(__always)
-  static func with(length: Int, _ body: (inout RowRanks) -> Void) {
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * length) { keys in
-      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2 * length) { order in
-        var ranks = RowRanks(length, keys.baseAddress!, order.baseAddress!)
-        body(&ranks)
+  static func with(rowsOf block: WideBlock<Wide>, _ body: (inout RowRanks) -> Void) {
+    let length = block.rowLength
+    block.withRoom(of: UInt64.self, capacity: 2 * length) { keys in
+      block.withRoom(of: UInt32.self, capacity: 2 * length) { order in
+        block.withRoom(of: Int.self, capacity: 256) { places in
+          var ranks = RowRanks(length, keys.baseAddress!, order.baseAddress!, places.baseAddress!)
+          body(&ranks)
+        }
       }
     }
   }
 
-  private init(_ length: Int, _ keys: UnsafeMutablePointer<UInt64>, _ order: UnsafeMutablePointer<UInt32>) {
+  private init(
+    _ length: Int, _ keys: UnsafeMutablePointer<UInt64>, _ order: UnsafeMutablePointer<UInt32>,
+    _ places: UnsafeMutablePointer<Int>
+  ) {
     self.length = length
     self.keys = keys
     self.order = order
+    self.places = places
     spareKeys = keys + length
     spareOrder = order + length
   }
@@ -103,28 +111,23 @@ private struct RowRanks<Wide: WideElement> {
 
   @inline(__always)
   private mutating func sort(by shift: UInt64) {
-    let sorted = withUnsafeTemporaryAllocation(of: Int.self, capacity: 256) { places in
-      let places = places.baseAddress!
-      places.initialize(repeating: 0, count: 256)
-      for index in 0..<length { places[Int(truncatingIfNeeded: (keys[index] &>> shift) & 0xFF)] &+= 1 }
-      var start = 0
-      for digit in 0..<256 {
-        let count = places[digit]
-        if count == length { return true }
-        places[digit] = start
-        start &+= count
-      }
-      for index in 0..<length {
-        let key = keys[index]
-        let digit = Int(truncatingIfNeeded: (key &>> shift) & 0xFF)
-        let place = places[digit]
-        spareKeys[place] = key
-        spareOrder[place] = order[index]
-        places[digit] = place &+ 1
-      }
-      return false
+    places.update(repeating: 0, count: 256)
+    for index in 0..<length { places[Int(truncatingIfNeeded: (keys[index] &>> shift) & 0xFF)] &+= 1 }
+    var start = 0
+    for digit in 0..<256 {
+      let count = places[digit]
+      if count == length { return }
+      places[digit] = start
+      start &+= count
     }
-    if sorted { return }
+    for index in 0..<length {
+      let key = keys[index]
+      let digit = Int(truncatingIfNeeded: (key &>> shift) & 0xFF)
+      let place = places[digit]
+      spareKeys[place] = key
+      spareOrder[place] = order[index]
+      places[digit] = place &+ 1
+    }
     swap(&keys, &spareKeys)
     swap(&order, &spareOrder)
   }

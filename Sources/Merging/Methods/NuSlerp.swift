@@ -54,7 +54,7 @@ struct NuSlerp: BlockMethod {
   private static func add<Wide: WideElement>(_ block: WideBlock<Wide>, _ width: Int, to sums: inout [Double]) {
     let chunk = WideBlock<Wide>.chunk
     sums.withUnsafeMutableBufferPointer { sums in
-      withUnsafeTemporaryAllocation(of: Wide.self, capacity: 2 * chunk) { memory in
+      block.withRoom(of: Wide.self, capacity: 2 * chunk) { memory in
         block.forEachChunk { local in
           let first = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
           let second = UnsafeMutableBufferPointer(rebasing: memory[chunk..<chunk + local.count])
@@ -88,7 +88,7 @@ struct NuSlerp: BlockMethod {
   ) {
     if vectors == .whole { return block.combination(measurements, into: out) }
     let pairs = measurements.count / 2
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: 2 * WideBlock<Wide>.chunk) { memory in
+    block.withRoom(of: Wide.self, capacity: 2 * WideBlock<Wide>.chunk) { memory in
       block.forEachChunk { local in
         let first = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
         let second = UnsafeMutableBufferPointer(rebasing: memory[WideBlock<Wide>.chunk...].prefix(local.count))

@@ -76,7 +76,7 @@ struct Ram: BlockMethod {
     _ body: (Range<Int>, _ active: UnsafeMutablePointer<Wide>, _ changes: UnsafeMutablePointer<Wide>) -> Void
   ) {
     let (chunk, models) = (WideBlock<Wide>.chunk, block.others.count)
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * (models + 1)) { memory in
+    block.withRoom(of: Wide.self, capacity: chunk * (models + 1)) { memory in
       let active = memory.baseAddress!
       block.forEachChunk { local in
         for index in 0..<local.count { active[index] = 0 }

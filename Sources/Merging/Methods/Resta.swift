@@ -24,7 +24,7 @@ struct Resta: BlockMethod {
       let sums = UnsafeMutableBufferPointer(rebasing: out[local])
       block.changes(1, local, into: sums)
       if density < 1 {
-        Draw(block.draws[1], density).keep(sums, from: block.elements.lowerBound + local.lowerBound)
+        Draw(block.draws[1], density).keep(sums, local, of: block)
         if density > 0 { Wide.divide(sums, by: Wide(density)) }
       }
       Wide.scale(sums, by: Wide(gamma))

@@ -44,7 +44,7 @@ struct ProjectionChoice {
   func measure<Wide: WideElement>(_ tensor: TensorPasses<Wide>, twin: Int) throws -> Measurements {
     let sums = try tensor.finite(
       tensor.sums(3) { block, sums in
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: 2 * WideBlock<Wide>.chunk) { memory in
+        block.withRoom(of: Wide.self, capacity: 2 * WideBlock<Wide>.chunk) { memory in
           block.forEachChunk { local in
             let own = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
             let kept = UnsafeMutableBufferPointer(rebasing: memory[WideBlock<Wide>.chunk...].prefix(local.count))

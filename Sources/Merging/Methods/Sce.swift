@@ -20,7 +20,7 @@ struct Sce: BlockMethod {
     let selection = [cut == nil ? 0 : 1] + (cut ?? Cut(threshold: 0, end: 0)).measurements
     let squares = try tensor.finite(
       tensor.sums(models) { block, sums in
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk * (models + 1)) { memory in
+        block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk * (models + 1)) { memory in
           block.forEachChunk { local in
             Self.select(block, local, cut, share < 1, memory)
             for position in 0..<models {
@@ -39,7 +39,7 @@ struct Sce: BlockMethod {
   @inline(__always)
   private func cut<Wide: WideElement>(_ tensor: TensorPasses<Wide>) throws -> Cut? {
     let different = try tensor.counts(1) { block, tally in
-      withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+      block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
         block.forEachChunk { local in
           Self.variances(block, local, into: memory.baseAddress!)
           for index in 0..<local.count where memory[index] != 0 { tally[0] &+= 1 }
@@ -60,7 +60,7 @@ struct Sce: BlockMethod {
   ) {
     guard let base = block.base else { return }
     let (models, b) = (Wide(block.others.count), base.baseAddress! + local.lowerBound)
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
+    block.withRoom(of: Wide.self, capacity: WideBlock<Wide>.chunk) { memory in
       let mean = memory.baseAddress!
       for index in 0..<local.count { (mean[index], out[index]) = (0, 0) }
       for other in block.others {
@@ -119,7 +119,7 @@ struct Sce: BlockMethod {
     let cut = measurements[0] == 1 ? Cut(measurements, at: 1) : nil
     let weights = measurements.suffix(models).map { Wide($0) }
     let least: Wide = 1e-6
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * (models + 3)) { memory in
+    block.withRoom(of: Wide.self, capacity: chunk * (models + 3)) { memory in
       let votes = memory.baseAddress!
       let (sums, totals) = (votes + (models + 1) * chunk, votes + (models + 2) * chunk)
       block.forEachChunk { local in

@@ -10,11 +10,16 @@ protocol Pruning {
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements)
 
-  /// The sums of magnitudes of such elements before and after pruning, which may be done to them or not.
+  /// The sums of magnitudes of such elements before and after pruning. `changes` is room for them.
   func magnitudes<Wide: WideElement>(
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements
   ) -> (all: Double, kept: Double)
+
+  /// Fills `changes` with such elements, pruned and times two factors, and adds them to the sums.
+  func weigh<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>)
 }
 
 extension Pruning {
@@ -23,9 +28,38 @@ extension Pruning {
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements
   ) -> (all: Double, kept: Double) {
+    plainMagnitudes(changes, position, local, of: block, measurements)
+  }
+
+  @inline(__always)
+  func weigh<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
+  ) {
+    plainWeigh(changes, position, local, of: block, measurements, times: factor, times: weight, into: sums)
+  }
+
+  /// Step by step, for all types.
+  @inline(__always)
+  func plainMagnitudes<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements
+  ) -> (all: Double, kept: Double) {
+    block.changes(position, local, into: changes)
     let all = Wide.magnitudes(changes.baseAddress!, changes.count)
     prune(changes, position, local, of: block, measurements)
     return (all, Wide.magnitudes(changes.baseAddress!, changes.count))
+  }
+
+  /// Step by step, for all types.
+  @inline(__always)
+  func plainWeigh<Wide: WideElement>(
+    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
+    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
+  ) {
+    block.changes(position, local, into: changes)
+    prune(changes, position, local, of: block, measurements)
+    Wide.weigh(changes, times: factor, times: weight, into: sums)
   }
 }
 
@@ -65,11 +99,10 @@ struct TaskVectors {
     let sums = try tensor.finite(
       tensor.sums(2 * pruned.count) { block, sums in
         let chunk = rows ? block.rowChunk : WideBlock<Wide>.chunk
-        withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk) { memory in
+        block.withRoom(of: Wide.self, capacity: chunk) { memory in
           block.forEachChunk(chunk) { local in
             let changes = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
             for (term, position) in pruned.enumerated() {
-              block.changes(position, local, into: changes)
               let found = pruning.magnitudes(changes, position, local, of: block, measurements)
               sums[2 * term] += found.all
               sums[2 * term + 1] += found.kept
@@ -100,16 +133,16 @@ struct TaskVectors {
     let whole = Linear.sum(weights, as: Wide.self)
     let divisor: Wide = whole.magnitude < 1e-8 ? 1 : whole
     let chunk = rows ? block.rowChunk : WideBlock<Wide>.chunk
-    withUnsafeTemporaryAllocation(of: Wide.self, capacity: chunk * models) { memory in
+    block.withRoom(of: Wide.self, capacity: chunk * models) { memory in
       block.forEachChunk(chunk) { local in
         let sums = UnsafeMutableBufferPointer(rebasing: out[local])
         sums.update(repeating: 0)
         for position in 0..<models {
           let start = position * chunk
           let changes = UnsafeMutableBufferPointer(rebasing: memory[start..<start + local.count])
-          block.changes(position, local, into: changes)
-          pruning.prune(changes, position, local, of: block, measurements)
-          Wide.weigh(changes, times: factors[position], times: scales[position], into: sums.baseAddress!)
+          pruning.weigh(
+            changes, position, local, of: block, measurements, times: factors[position], times: scales[position],
+            into: sums.baseAddress!)
         }
         if consensus {
           Wide.elect(sums, among: memory.baseAddress!, stride: chunk, weights: scales, normalize: normalize)
