@@ -27,12 +27,14 @@ package struct BlockFormat: Sendable, Equatable {
 /// Codes and decodes blocks with buffers and zstd contexts of its own; one for each worker.
 package final class BlockCoder {
   let zstd: ZstdContexts
+  let nibbles: NibbleCoder
   private(set) var planes: UnsafeMutableRawBufferPointer
   /// Where the planes of a block under way lie.
   let places: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 
   package init() {
     zstd = ZstdContexts()
+    nibbles = NibbleCoder()
     planes = .allocate(byteCount: 0, alignment: 64)
     places = .allocate(capacity: 8)
     places.initialize(repeating: nil, count: 8)

@@ -16,7 +16,7 @@ enum DeltaCodec {
     ck_delta_split(
       block.baseAddress, base.baseAddress, planes.baseAddress, block.count / format.width, Int32(format.width),
       format.isFloat ? 1 : 0)
-    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, zstd: coder.zstd, into: out)
+    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, coder: coder, into: out)
   }
 
   static func decode(

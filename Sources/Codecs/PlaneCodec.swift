@@ -13,7 +13,7 @@ enum PlaneCodec {
     let planes = coder.scratch(block.count)
     ck_split(
       block.baseAddress, planes.baseAddress, block.count / format.width, Int32(format.width), format.isFloat ? 1 : 0)
-    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, zstd: coder.zstd, into: out)
+    return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, coder: coder, into: out)
   }
 
   static func decode(

@@ -2,13 +2,13 @@ internal import CZstd
 
 /// The coded form of byte planes: for each plane a mode byte and a length, then the planes' bodies.
 ///
-/// Modes: 0 the bytes themselves, 1 one zstd frame, 2 one byte that fills the plane.
+/// Modes: 0 the bytes themselves, 1 one zstd frame, 2 one byte that fills the plane, 3 `NibbleCoder`.
 enum PlaneTable {
   private static let entryBytes = 5
 
   /// Codes planes that lie one after another. Nil where the result would not be smaller than the planes.
   static func encode(
-    _ planes: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts, into out: UnsafeMutableRawBufferPointer
+    _ planes: UnsafeRawBufferPointer, width: Int, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
   ) -> Int? {
     let length = planes.count / width
     var at = width * entryBytes
@@ -21,12 +21,11 @@ enum PlaneTable {
       if bytes.allSatisfy({ $0 == bytes[0] }) {
         (mode, count) = (2, 1)
         out[at] = bytes[0]
-      } else if let profile = profile(of: bytes, width: width, zstd: zstd),
-        let coded = zstd.compress(
-          bytes, as: profile, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
+      } else if let way = way(of: bytes, width: width, coder: coder),
+        let coded = way.compress(bytes, coder, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
         coded < length - length / 50
       {
-        (mode, count) = (1, coded)
+        (mode, count) = (way.mode, coded)
       } else {
         guard length <= room else { return nil }
         (mode, count) = (0, length)
@@ -42,8 +41,31 @@ enum PlaneTable {
   /// Bytes of a plane that are looked at to choose a profile.
   private static let sampleBytes = 16384
 
-  /// How to compress a plane: what is smallest on four stretches of it; nil where nothing helps.
-  private static func profile(of plane: UnsafeRawBufferPointer, width: Int, zstd: ZstdContexts) -> ZstdProfile? {
+  /// How a plane is compressed.
+  private enum Way {
+    case zstd(ZstdProfile)
+    /// Slower to read than Huffman codes: for where those waste much.
+    case nibbles
+
+    var mode: UInt8 {
+      switch self {
+      case .zstd: 1
+      case .nibbles: 3
+      }
+    }
+
+    func compress(
+      _ plane: UnsafeRawBufferPointer, _ coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+      switch self {
+      case .zstd(let profile): coder.zstd.compress(plane, as: profile, into: out)
+      case .nibbles: coder.nibbles.encode(plane, into: out)
+      }
+    }
+  }
+
+  /// What makes four stretches of a plane smallest; nil where nothing helps.
+  private static func way(of plane: UnsafeRawBufferPointer, width: Int, coder: BlockCoder) -> Way? {
     let search = width == 1 ? ZstdProfile.ordinary : .runs
     return withUnsafeTemporaryAllocation(byteCount: 2 * sampleBytes, alignment: 64) { buffer in
       var sample = plane
@@ -57,9 +79,14 @@ enum PlaneTable {
         sample = UnsafeRawBufferPointer(rebasing: buffer[..<sampleBytes])
       }
       let out = UnsafeMutableRawBufferPointer(rebasing: buffer[sampleBytes...])
-      let (noise, runs) = (zstd.compress(sample, as: .noise, into: out), zstd.compress(sample, as: search, into: out))
-      guard min(noise ?? .max, runs ?? .max) < sample.count else { return nil }
-      return (noise ?? .max) <= (runs ?? .max) ? .noise : search
+      let noise = coder.zstd.compress(sample, as: .noise, into: out) ?? .max
+      let runs = coder.zstd.compress(sample, as: search, into: out) ?? .max
+      let best = min(noise, runs)
+      // A small plane would be all tables.
+      if plane.count > sampleBytes, Double(best) > 1.05 * NibbleCoder.entropy(of: sample) / 8 * Double(sample.count) {
+        return .nibbles
+      }
+      return best >= sample.count ? nil : .zstd(noise <= runs ? .noise : search)
     }
   }
 
@@ -87,6 +114,10 @@ enum PlaneTable {
       case 2:
         guard count == 1 else { throw .length(expected: 1, found: count) }
         target.initializeMemory(as: UInt8.self, repeating: body[0])
+      case 3:
+        guard coder.nibbles.decode(body, into: target) else {
+          throw .planeTable(reason: "plane \(plane) is no well-formed sequence of halves of bytes")
+        }
       default: throw .planeTable(reason: "unknown mode \(mode)")
       }
       coder.places[plane] = place.bindMemory(to: UInt8.self).baseAddress

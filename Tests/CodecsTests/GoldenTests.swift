@@ -37,6 +37,23 @@ struct GoldenTests {
     #expect(try coder.read(1, [1, 13, 0, 0, 0] + frame, base: nil, bytes, count: 4) == [9, 8, 7, 6])
   }
 
+  @Test("a plane may be halves of bytes: tables, then states and words of upper halves, then of lower ones")
+  func nibbles() throws {
+    // Upper halves are 0 or 1, of 2048 each: x of state 0 goes from 2^16 by a 0 and from there nowhere else.
+    let tables: [UInt8] = [3, 0, 0x80, 0x10, 1, 0, 2, 0]
+    func states(_ first: UInt32, _ second: UInt32) -> [UInt8] {
+      ([first, second] + [UInt32](repeating: 1 << 16, count: 30)).flatMap { x in
+        (0..<4).map { UInt8(truncatingIfNeeded: x >> UInt32(8 * $0)) }
+      }
+    }
+    // Coding symbol s with frequency f, sum c takes x to (x / f) * 4096 + x % f + c.
+    let upper = states((1 << 16) / 2048 * 4096, (1 << 16) / 2048 * 4096 + 2048)
+    let body = tables + [0, 0, 0, 0] + upper + states(1 << 16, 1 << 16)
+    let length: [UInt8] = [UInt8(body.count & 255), UInt8(body.count >> 8), 0, 0]
+    let bytes = BlockFormat(width: 1, isFloat: false)
+    #expect(try coder.read(1, [3] + length + body, base: nil, bytes, count: 2) == [0x00, 0x11])
+  }
+
   @Test("codec numbers keep their meaning")
   func numbers() {
     #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3])

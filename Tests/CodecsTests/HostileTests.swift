@@ -73,7 +73,7 @@ struct HostileTests {
     #expect(error(3, [], base: [1], bytes, count: 2) == .length(expected: 2, found: 1))
     #expect(error(3, [9], base: [1, 2], bytes, count: 2) == .length(expected: 0, found: 1))
     #expect(error(1, [2, 1, 0, 0], bytes, count: 2) == .planeTable(reason: "cut short"))
-    #expect(error(1, [3, 0, 0, 0, 0], bytes, count: 2) == .planeTable(reason: "unknown mode 3"))
+    #expect(error(1, [4, 0, 0, 0, 0], bytes, count: 2) == .planeTable(reason: "unknown mode 4"))
     #expect(error(1, [2, 1, 0, 0, 0, 7, 7], bytes, count: 2) == .planeTable(reason: "1 bytes left over"))
     #expect(error(1, [2, 255, 255, 255, 255], bytes, count: 2) == .planeTable(reason: "plane 0 runs past the block"))
     #expect(error(1, [0, 1, 0, 0, 0, 7], bytes, count: 2) == .length(expected: 2, found: 1))
