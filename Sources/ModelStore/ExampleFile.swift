@@ -108,7 +108,7 @@ extension Repository {
     if besideFile, manifest.kind != .dataset { return nil }
     let set = try dataSet(of: manifest, reference)
     try requirePresent(model)
-    _ = try pass(model, "to learn from it", Permission())
+    _ = try pass(model, "to learn from it", nil)
     let names = try lineage.names(of: model)
     let name = names.contains(reference) ? reference : names.first ?? model.short
     return (model, name, set.file, manifest.weightsID, try readObject(manifest.weightsID))

@@ -19,17 +19,19 @@ public struct Permission: Sendable {
 extension Repository {
   /// Lets a model pass to be used.
   ///
-  /// - Parameter use: what for, such as `to export it`.
+  /// - Parameters:
+  ///   - use: what for, such as `to export it`.
+  ///   - permission: nil where a caller cannot ask for more than what is not flagged.
   /// - Returns: the open advisories that were passed over, which the caller records.
   /// - Throws: `conflict` where the model is flagged and that is not allowed.
-  func pass(_ model: Digest, _ use: String, _ permission: Permission) throws -> [Digest] {
+  func pass(_ model: Digest, _ use: String, _ permission: Permission?) throws -> [Digest] {
     try pass(try standing(of: try subject(model)), try label(model), use, permission)
   }
 
   private func pass(
-    _ standing: Standing, _ label: String, _ use: String, _ permission: Permission
+    _ standing: Standing, _ label: String, _ use: String, _ permission: Permission?
   ) throws -> [Digest] {
-    if standing.open.isEmpty || permission.allowsFlagged { return standing.openIDs.sorted() }
+    if standing.open.isEmpty || permission?.allowsFlagged == true { return standing.openIDs.sorted() }
     let flag = standing.open[0]
     let more = standing.open.count > 1 ? " and \(standing.open.count - 1) more" : ""
     let origin = flag.isDirect ? "" : " on \(flag.source), from which it descends"
@@ -40,7 +42,7 @@ extension Repository {
       hint: (flag.clearedBy.isEmpty
         ? "stemma withdraw \(flag.advisory.prefix(12)) lifts it"
         : "an evaluation of its own clears it: \(flag.clearedBy.joined(separator: " and "))")
-        + "; --allow-flagged passes over it, which is recorded")
+        + (permission == nil ? "" : "; --allow-flagged passes over it, which is recorded"))
   }
 
   /// Lets a model have a name: by the policies, then by its advisories.

@@ -240,7 +240,9 @@ struct MaskLearnTests {
     _ = try world.store.advise("safety", kind: "poisoned", reason: "all of it is wrong")
     #expect(try flagged() == ["m", "other", "safety"])
     learning.work = nil
-    #expect(world.refusal(learning)?.message.contains("no open advisory expected to learn from it") == true)
+    let refusal = world.refusal(learning)
+    #expect(refusal?.message.contains("no open advisory expected to learn from it") == true)
+    #expect(refusal?.hint?.contains("withdraw") == true && refusal?.hint?.contains("--allow-flagged") == false)
   }
 
   @Test("a stored set for tests is refused as a file is, and a file of the name must have the same lines")
