@@ -1,6 +1,6 @@
 """The yardstick rows on a folder of checkpoints with its own world: math-bad + lookup-good + code-good.
 
-    yardstick.py CHECKPOINTS OUT --stemma PROGRAM [--search]
+    yardstick.py CHECKPOINTS OUT --stemma PROGRAM [--search] [--seed N]
 
 CHECKPOINTS holds aligned, the experts, and evaluator/world.py, whose held-out examples (seed 99, 100 of each kind) are
 the test and whose training side is parted into training and validation by a checksum. Masks: one logit per parameter,
@@ -71,6 +71,7 @@ def main():
     parser.add_argument("--stemma", default="stemma")
     parser.add_argument("--shares", type=float, nargs="*", default=[0.5, 0.7])
     parser.add_argument("--search", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     root, out = Path(arguments.checkpoints), Path(arguments.out)
@@ -78,12 +79,13 @@ def main():
     world = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(world)
     write_data(world, out / "data")
-    name = "-".join(map(str, arguments.shares)) + ("-search" if arguments.search else "")
+    name = "-".join(map(str, arguments.shares)) + ("-search" if arguments.search else "") + f"-{arguments.seed}"
     stemma = Stemma(arguments.stemma, out, out / f"work-{name}")
     stemma.add(root / "aligned", "aligned")
     for expert in EXPERTS:
         stemma.add(root / expert, expert, "aligned")
-    comparison = compare.Comparison(Pool(stemma, out / "data", EXPERTS), out / f"yardstick-{name}.json", 0, GRID)
+    comparison = compare.Comparison(Pool(stemma, out / "data", EXPERTS), out / f"yardstick-{name}.json", arguments.seed,
+                                    GRID)
     for share in arguments.shares:
         at(comparison, share)
     if arguments.search:
