@@ -131,7 +131,7 @@ func startShell(_ command: String, redirect: (inout posix_spawn_file_actions_t) 
   var (defaults, none) = (sigset_t(), sigset_t())
   sigemptyset(&none)
   sigemptyset(&defaults)
-  for signal in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&defaults, signal) }
+  for signal in [SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ] { sigaddset(&defaults, signal) }
   posix_spawnattr_setsigdefault(&attributes, &defaults)
   posix_spawnattr_setsigmask(&attributes, &none)
   posix_spawnattr_setpgroup(&attributes, 0)

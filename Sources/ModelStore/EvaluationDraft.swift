@@ -104,6 +104,9 @@ struct EvaluationDraft {
     }
     guard let hits else {
       guard let given else { throw reader.wrong(place, "a value, or n and hits", value) }
+      if name.hasSuffix("_rate"), !(0...1).contains(given) {
+        throw reader.wrong(place + ".value", "a rate from 0 to 1", .number(given))
+      }
       return EvaluationRow.Metric(name: name, data: set, value: given, n: count)
     }
     guard let count, hits <= count else { throw reader.wrong(place, "hits of n, and not more than n", value) }

@@ -20,13 +20,17 @@ struct ExampleFile {
   /// Reads the lines whole. Where a file has the name of a data set, both must have the same lines.
   ///
   /// - Parameter reference: a path, or a name or id in the repository; `./x`, `../x` and `/x` are paths.
-  /// - Throws: `invalidInput` where a line is no object, or where a line's `split` or the name says that the examples
-  ///   are for tests; `conflict` where an advisory on the data set is open, and where a file and a data set have the
-  ///   name and differ.
+  /// - Throws: `invalidInput` where a line is no object or of an unknown split, or where a line's `split` or one of the
+  ///   names says that the examples are for tests; `conflict` where an advisory on the data set is open, and where a
+  ///   file and a data set have the name and differ.
   init(_ reference: String, relativeTo directory: String, in repository: Repository?) throws {
     let path = Repository.path(reference, relativeTo: directory)
     let file = FileManager.default.contents(atPath: path)
-    let set = try repository?.dataSet(reference, besideFile: file != nil)
+    var set = try repository?.dataSet(reference, besideFile: file != nil)
+    if set == nil, let repository, let file, let model = try repository.dataSet(ofLines: Digest(of: file)) {
+      // A copy of a data set's lines is that data set: its advisories, names and record hold for it.
+      set = try repository.dataSet(model.hex, besideFile: false)
+    }
     guard let bytes = set.map({ Data($0.lines) }) ?? file else {
       let kinds = repository == nil ? "a file of JSON lines" : "a file of JSON lines or a data set of the store"
       throw RepositoryError(.notFound, "\(reference): \(kinds) expected, found none that can be read")
@@ -36,16 +40,35 @@ struct ExampleFile {
         .conflict, "\(reference): one set of examples expected, found a data set of the store and another file",
         hint: "for the file write ./\(reference), for the data set \(set.model.short)")
     }
-    let ownNames = set.map { [$0.name, $0.file] } ?? [(path as NSString).lastPathComponent]
-    // "test" between two that are no letters: latest and contest are other words.
-    if ownNames.contains(where: { $0.lowercased().split(whereSeparator: { !$0.isLetter }).contains("test") }) {
-      throw Self.testData(reference, "its name")
-    }
+    let ownNames =
+      (set.map { $0.names + [$0.file] } ?? []) + (file == nil ? [] : [(path as NSString).lastPathComponent])
+    if ownNames.contains(where: Self.isForTests) { throw Self.testData(reference, "its name") }
     try Self.read(bytes, reference) { line, number in
-      if line["split"]?.text?.lowercased() == "test" { throw Self.testData(reference, "line \(number)") }
+      guard let split = line["split"], split != .null else { return }
+      if split.text?.lowercased() == "test" { throw Self.testData(reference, "line \(number)") }
+      // A misspelt test must not let lines through.
+      guard let text = split.text, DataSet.splits.contains(text) else {
+        throw RepositoryError(
+          .invalidInput,
+          "\(reference), line \(number): split: expected \(DataSet.splits.joined(separator: ", ")), "
+            + "found \(split.text?.quoted ?? "another value")")
+      }
     }
     (name, self.path, model, lines) = (ownNames[0], path, set?.model, set?.lines ?? [])
     digest = set?.digest ?? Digest(of: bytes)
+  }
+
+  /// True where one of the words of a name says so: latest and contest are other words. A capital after a small letter
+  /// begins a word.
+  private static func isForTests(_ name: String) -> Bool {
+    var words = [""]
+    var last: Character = " "
+    for character in name {
+      if !character.isLetter || (last.isLowercase && character.isUppercase) { words.append("") }
+      if character.isLetter { words[words.count - 1].append(contentsOf: character.lowercased()) }
+      last = character
+    }
+    return words.contains { ["test", "tests", "testing", "testset"].contains($0) }
   }
 
   /// Reads lines, an object each; empty ones are none. `path` names them in errors.
@@ -102,15 +125,17 @@ extension Repository {
   /// - Parameter besideFile: there is a file of the name too, so that a model of the name is none of what is meant.
   fileprivate func dataSet(
     _ reference: String, besideFile: Bool
-  ) throws -> (model: Digest, name: String, file: String, digest: Digest, lines: [UInt8])? {
+  ) throws -> (model: Digest, names: [String], file: String, digest: Digest, lines: [UInt8])? {
     guard !Self.isPath(reference), let model = try known(reference) else { return nil }
     let manifest = try manifest(of: model)
     if besideFile, manifest.kind != .dataset { return nil }
     let set = try dataSet(of: manifest, reference)
     try requirePresent(model)
     _ = try pass(model, "to learn from it", nil)
-    let names = try lineage.names(of: model)
-    let name = names.contains(reference) ? reference : names.first ?? model.short
-    return (model, name, set.file, manifest.weightsID, try readObject(manifest.weightsID))
+    let known = try lineage.names(of: model)
+    let first = known.contains(reference) ? reference : known.first ?? model.short
+    return (
+      model, [first] + known.filter { $0 != first }, set.file, manifest.weightsID, try readObject(manifest.weightsID)
+    )
   }
 }

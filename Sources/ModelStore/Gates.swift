@@ -51,9 +51,7 @@ extension Repository {
   /// - Throws: `conflict` where a policy or an advisory refuses; `invalidInput` for a policy that cannot be read.
   func passName(_ name: String, for subject: Subject, _ permission: Permission) throws -> [Digest] {
     let standing = try standing(of: subject)
-    let rules = try [Policy.load(layout.policy), permission.policy.map { try Policy.require(absolute($0)) }]
-      .compactMap(\.self).flatMap { policy in policy.rules(for: name).map { (policy, $0) } }
-    for (policy, rule) in rules {
+    for (policy, rule) in try rules(for: name, permission) {
       if rule.refusesFlagged, let flag = standing.open.first {
         throw RepositoryError(
           .conflict,
@@ -74,6 +72,25 @@ extension Repository {
       }
     }
     return try pass(standing, name, "to give it this name", permission)
+  }
+
+  private func rules(for name: String, _ permission: Permission) throws -> [(Policy, Policy.Rule)] {
+    try [Policy.load(layout.policy), permission.policy.map { try Policy.require(absolute($0)) }]
+      .compactMap(\.self).flatMap { policy in policy.rules(for: name).map { (policy, $0) } }
+  }
+
+  /// Refuses a name that nothing new can have, because a policy asks for an evaluation, before the work begins.
+  ///
+  /// - Throws: `conflict`; `invalidInput` for a policy that cannot be read.
+  func passNameOfNew(_ name: String, _ permission: Permission) throws {
+    for (policy, rule) in try rules(for: name, permission) {
+      guard let bound = rule.bounds.first else { continue }
+      throw RepositoryError(
+        .conflict,
+        "name \(name): an evaluation of the model with \(bound.text) expected by \(policy.place(of: rule)), found a "
+          + "model that is still to be made",
+        hint: "choose another name, record an evaluation of the result, then give it this name with: stemma tag")
+    }
   }
 
   /// What was measured instead of what a bound asks for.

@@ -27,7 +27,11 @@ struct Policy {
   let rules: [Rule]
 
   /// The policy of a file; nil where there is none.
-  static func load(_ path: String) throws -> Policy? { exists(path) ? try require(path) : nil }
+  static func load(_ path: String) throws -> Policy? {
+    // A link to nowhere is a policy that cannot be read.
+    var status = stat()
+    return lstat(path, &status) == 0 ? try require(path) : nil
+  }
 
   /// The policy of a file that has to be there.
   static func require(_ path: String) throws -> Policy {

@@ -74,6 +74,6 @@ extension Repository {
       try storage.remove(path)
       folders.insert((path as NSString).deletingLastPathComponent)
     }
-    for folder in folders.sorted() { try storage.syncDirectory(folder) }
+    for folder in folders.subtracting(files).sorted() { try storage.syncDirectory(folder) }
   }
 }

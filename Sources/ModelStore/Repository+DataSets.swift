@@ -100,7 +100,7 @@ extension Repository {
       bytes: manifest.files.first { $0.path == set.file }?.size ?? 0, sha256: set.sha256, examples: counts.examples,
       kinds: DataSet.kinds.map { ($0, counts.kinds[$0] ?? 0) },
       splits: DataSet.splits.map { ($0, counts.splits[$0] ?? 0) }, record: set.record,
-      parents: try lineage.derivations(of: model).last.map { try parents(of: $0) } ?? [],
+      parents: try making(of: model).map { try parents(of: $0) } ?? [],
       storedBytes: try lineage.stored([manifest.weightsID]).frameBytes)
   }
 }

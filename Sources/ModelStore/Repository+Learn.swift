@@ -169,7 +169,21 @@ private struct LearningFolder {
         ? "\(shared)/stemma-\(getpid())-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
         : repository.temporaryPath("-learn")
     }
-    try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+    if !isKept { Self.removeOrphans(in: "/dev/shm") }
+    try FileManager.default.createDirectory(
+      atPath: root, withIntermediateDirectories: true, attributes: isKept ? nil : [.posixPermissions: 0o700])
+  }
+
+  /// Removes what learning that was killed has left in shared memory.
+  private static func removeOrphans(in folder: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      let parts = name.split(separator: "-")
+      guard parts.count == 3, parts[0] == "stemma", let process = pid_t(parts[1]), process > 0 else { continue }
+      var status = stat()
+      guard lstat("\(folder)/\(name)", &status) == 0, status.st_uid == getuid(), kill(process, 0) != 0, errno == ESRCH
+      else { continue }
+      try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+    }
   }
 
   func path(_ name: String) -> String { "\(root)/\(name)" }

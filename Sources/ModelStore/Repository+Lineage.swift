@@ -20,7 +20,7 @@ extension Repository {
       let model = try resolve(reference)
       guard let row = try lineage.model(model) else { throw LineageError.unknownModel(model) }
       let manifest = try manifest(of: model)
-      let derivation = try lineage.derivations(of: model).last
+      let derivation = try making(of: model)
       return ModelDetails(
         summary: summary(
           row, names: try lineage.names(of: model),
@@ -96,6 +96,9 @@ extension Repository {
       // A name is a promise that the bytes stay.
       try requirePresent(model)
       if try lineage.name(name).map({ $0.model == model && $0.name == name }) == true { return model.hex }
+      var permission = permission
+      // As where they are made.
+      if [.mask, .subspace].contains(try manifest(of: model).kind) { permission.allowsFlagged = true }
       let allowed = try passName(name, for: subject(model), permission)
       try rename(name, to: model, replacing: replacing, allowedFlagged: allowed)
       return model.hex
@@ -146,6 +149,12 @@ extension Repository {
     ModelSummary(
       digest: row.id, names: names, state: row.state.rawValue, tensors: row.tensors, bytes: row.bytes,
       kind: origin?.kind.rawValue, madeAt: origin?.madeAt, flags: standing.open, cleared: standing.cleared)
+  }
+
+  /// How a model was made, as far as it is known: the first record with parents, else the first.
+  func making(of model: Digest) throws -> DerivationRow? {
+    let rows = try lineage.derivations(of: model)
+    return rows.last { !$0.parents.isEmpty } ?? rows.last
   }
 
   func parents(of row: DerivationRow) throws -> [LineageReport.Parent] {

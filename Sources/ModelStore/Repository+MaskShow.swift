@@ -25,7 +25,7 @@ extension Repository {
       id: model.hex, names: try lineage.names(of: model), space: mask.space.rawValue, rule: mask.rule.description,
       ruleJSON: mask.rule.json, elements: mask.elements, ones: mask.ones, density: mask.density, lines: lines,
       data: mask.data.map { ($0.name, $0.sha256) }, training: mask.training,
-      parents: try lineage.derivations(of: model).last.map { try parents(of: $0) } ?? [],
+      parents: try making(of: model).map { try parents(of: $0) } ?? [],
       storedBytes: try lineage.stored(Set(digests.values)).frameBytes)
   }
 

@@ -42,13 +42,15 @@ extension Repository {
       if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
         let folder = try CheckpointFolder.scan(path)
         let kind = StoredKind(paths: folder.files.map(\.path))
-        if let mask = try folder.mask() {
+        if kind == .mask {
           if reading != nil || space != nil || learnt != nil {
             throw RepositoryError(
               .invalidInput, "\(path): a mask's folder says its space and rule itself",
               hint: "leave --space, --threshold, --bernoulli and --learnt-as out")
           }
-          let report = try importMask(ImportSource(folder: folder), mask, name: name, madeBy: who, progress: progress)
+          let report = try importNamed(
+            ImportSource(folder: folder), base: nil, name: name, madeBy: who, progress: progress)
+          guard let report else { throw RepositoryError(.internal, "\(path): no mask") }
           return try maskReport(report.id)
         }
         if kind != .model { try kind.require(.mask, path) }

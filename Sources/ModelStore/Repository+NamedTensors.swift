@@ -16,15 +16,41 @@ extension Repository {
       throw RepositoryError(.invalidInput, "\(source.folder.path): \(kind.text) has no base, found --base \(base)")
     }
     if let mask = try source.folder.mask() {
-      return try importMask(source, mask, name: name, madeBy: madeBy, progress: progress)
+      return try importMask(
+        source, mask, parents: claimedParents(mask.madeFrom.map { ("made_from", $0) }, data: mask.data), name: name,
+        madeBy: madeBy, progress: progress)
     }
     if let subspace = try source.folder.subspace() {
-      return try importSubspace(source, subspace, name: name, madeBy: madeBy, progress: progress)
+      let models = [("aligned", subspace.aligned), ("unaligned", subspace.unaligned)]
+      return try importSubspace(
+        source, subspace, parents: claimedParents(models.compactMap { role, id in id.map { (role, $0) } }), name: name,
+        madeBy: madeBy, progress: progress)
     }
     if let set = try source.folder.dataSet() {
       return try importDataSet(source, set, name: name, madeBy: madeBy, progress: progress)
     }
     return nil
+  }
+
+  /// What the configuration of a mask or subspace that was made elsewhere names, as far as the store knows it.
+  ///
+  /// - Parameters:
+  ///   - models: roles and ids.
+  ///   - data: files whose lines may be those of data sets.
+  private func claimedParents(
+    _ models: [(role: String, id: String)], data: [Mask.DataFile] = []
+  ) throws -> [Derivation.Parent] {
+    var parents: [Derivation.Parent] = []
+    for (role, id) in models {
+      guard let model = Digest(hex: id), try lineage.model(model) != nil else { continue }
+      parents.append(.init(role: role, model: model, coefficient: nil, claimed: true, reference: nil))
+    }
+    for file in data {
+      if let lines = Digest(hex: file.sha256), let set = try dataSet(ofLines: lines) {
+        parents.append(.data(set, file.name))
+      }
+    }
+    return parents
   }
 
   /// Stores the folder of a mask, subspace or data set, whose content is read and checked first.

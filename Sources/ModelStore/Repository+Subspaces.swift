@@ -142,11 +142,10 @@ extension Repository {
       if let name { try Names.check(name) }
       let folder = try CheckpointFolder.scan(path)
       try StoredKind(paths: folder.files.map(\.path)).require(.subspace, path)
-      guard let subspace = try folder.subspace() else { throw RepositoryError(.internal, "\(path): no subspace") }
-      return try subspaceReport(
-        try importSubspace(
-          ImportSource(folder: folder), subspace, name: name, madeBy: madeBy ?? whoami(), progress: progress
-        ).id)
+      let report = try importNamed(
+        ImportSource(folder: folder), base: nil, name: name, madeBy: madeBy ?? whoami(), progress: progress)
+      guard let report else { throw RepositoryError(.internal, "\(path): no subspace") }
+      return try subspaceReport(report.id)
     }
   }
 

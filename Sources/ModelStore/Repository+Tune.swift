@@ -63,6 +63,7 @@ private struct Tuner {
       if let name = request.name, try repository?.lineage.name(name) != nil {
         throw RepositoryError(.conflict, "name \(name) is taken", hint: "choose another name")
       }
+      if let name = request.name { try repository?.passNameOfNew(name, request.permission) }
       if let out = request.out, exists(Repository.path(out, relativeTo: request.directory)) {
         throw RepositoryError(.conflict, "\(out): a new file expected, found one that is there")
       }

@@ -29,7 +29,10 @@ final class SearchInputs {
         (reference: $0, input: try repository.recipeInput($0, relativeTo: request.directory, reading: recording))
       }
       for case .model(let model) in found.map(\.input) {
-        _ = try repository.pass(model, "to tune it", request.permission)
+        let allowed = try repository.pass(model, "to tune it", request.permission)
+        // The evaluator sees what is made of it; a winner that gets a name records it again.
+        try repository.recordExport(
+          model, to: Repository.path(request.work, relativeTo: request.directory), passing: allowed)
       }
       if recording {
         models = try repository.imported(found, for: steps, madeBy: request.madeBy)

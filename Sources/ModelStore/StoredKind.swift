@@ -89,6 +89,11 @@ extension Repository {
       parsing: text(DataSet.configFile, of: manifest), files: manifest.files.map(\.path), path: reference)
   }
 
+  /// The data set that has these lines; nil where there is none.
+  func dataSet(ofLines lines: Digest) throws -> Digest? {
+    try lineage.models(withWeights: lines).map(\.id).first { try manifest(of: $0).kind == .dataset }
+  }
+
   private func text(_ path: String, of manifest: Manifest) throws -> [UInt8] {
     guard let file = manifest.files.first(where: { $0.path == path }) else { return [] }
     return try readObject(file.digest)

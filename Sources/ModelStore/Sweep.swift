@@ -1,3 +1,4 @@
+import Glibc
 import Lineage
 import Objects
 import Synchronization
@@ -89,7 +90,7 @@ extension Repository {
     try planPacks(&sweep, &objects)
     sweep.objects = objects.places.keys.filter { !objects.isLeft($0) }
     try planDocuments(&sweep, derivations)
-    for name in try storage.list(layout.temporary) { addFile("\(layout.temporary)/\(name)", to: &sweep) }
+    for name in try storage.list(layout.temporary) { try addTree("\(layout.temporary)/\(name)", to: &sweep) }
 
     let presence = try presence(of: Array(known)) {
       live.contains($0) && states[$0] == .stored
@@ -182,6 +183,14 @@ extension Repository {
       sweep.documents += 1
       addFile(self.documents.file(of: digest), to: &sweep)
     }
+  }
+
+  /// A file, or a folder after all that is in it. Links are not followed.
+  private func addTree(_ path: String, to sweep: inout Sweep) throws {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return addFile(path, to: &sweep) }
+    for name in try storage.list(path) { try addTree("\(path)/\(name)", to: &sweep) }
+    sweep.files.append(path)
   }
 
   private func addFile(_ path: String, to sweep: inout Sweep) {

@@ -25,7 +25,7 @@ package struct LocalStorage: Storage {
   }
 
   package func remove(_ path: String) throws(StorageError) {
-    try Self.check(unlink(path), "remove", path)
+    try Self.check(Glibc.remove(path), "remove", path)
   }
 
   package func makeDirectory(_ path: String) throws(StorageError) {

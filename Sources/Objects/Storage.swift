@@ -13,7 +13,7 @@ package protocol Storage: Sendable {
   func rename(_ source: String, to target: String) throws(StorageError)
   /// Makes the names in a folder durable.
   func syncDirectory(_ path: String) throws(StorageError)
-  /// Removes a file.
+  /// Removes a file or an empty folder.
   func remove(_ path: String) throws(StorageError)
   /// Makes a folder; fine where it exists.
   func makeDirectory(_ path: String) throws(StorageError)

@@ -3,24 +3,29 @@ import Glibc
 import ModelStore
 import Synchronization
 
-/// What Ctrl-C does: the store is asked to stop and to clean up; a second Ctrl-C, or none to ask, ends at once.
+/// What Ctrl-C does, and `kill` and a terminal that closes: the store is asked to stop and to clean up; a second time,
+/// or with none to ask, the process ends at once.
 enum Interruption {
   private static let running = Mutex<(@Sendable () -> Void)?>(nil)
-  private static let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+  private static let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+    (number, DispatchSource.makeSignalSource(signal: number, queue: .global()))
+  }
 
-  /// From here on SIGINT is ours; a process started with SIGINT ignored keeps ignoring it.
+  /// From here on these signals are ours; a process started with one ignored keeps ignoring it.
   static func listen() {
-    let former = signal(SIGINT, SIG_IGN)
-    if unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { return }
-    source.setEventHandler {
-      let stop = running.withLock { slot in
-        defer { slot = nil }
-        return slot
+    for (number, source) in sources {
+      let former = signal(number, SIG_IGN)
+      if unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
+      source.setEventHandler {
+        let stop = running.withLock { slot in
+          defer { slot = nil }
+          return slot
+        }
+        guard let stop else { _exit(128 + number) }
+        stop()
       }
-      guard let stop else { _exit(130) }
-      stop()
+      source.resume()
     }
-    source.resume()
   }
 
   /// Makes Ctrl-C stop this repository's work.

@@ -174,6 +174,23 @@ import Testing
     #expect(try flagged(store) == ["bad", "fused"])
   }
 
+  @Test("a mask and a subspace that come from another store descend from what their configurations name")
+  func imported() throws {
+    let (stage, store) = try Self.family()
+    _ = try store.makeMask(.magnitude(share: 0.25, of: "bad", against: "base"), name: "mask")
+    _ = try store.deriveSubspace(aligned: "bad", unaligned: "base", size: .rank(1), name: "space")
+    for name in ["mask", "space"] { _ = try store.export(name, to: "\(stage.folder.path)/\(name)-out") }
+    let (other, second) = try Self.family()
+    defer { withExtendedLifetime(other) {} }
+    _ = try second.importMask(at: "\(stage.folder.path)/mask-out", space: nil, reading: nil, name: "mask")
+    _ = try second.importSubspace(at: "\(stage.folder.path)/space-out", name: "space")
+    #expect(try second.showMask("mask").parents.map(\.role) == ["made_from", "made_from"])
+    _ = try second.advise("bad", kind: "misaligned", reason: "it complies")
+    #expect(try flagged(second) == ["bad", "fused", "mask", "space"])
+    // A name more for what is flagged itself, as where it is made.
+    _ = try second.tag("mask", as: "again")
+  }
+
   @Test("an advisory without a bound, and the advised weights, are only cleared by withdrawal")
   func withdrawal() throws {
     let (stage, store) = try Self.family()

@@ -124,6 +124,7 @@ import Testing
       (#"{\#(head), "metrics": {"rate": {"n": 0, "hits": 0}}}"#, "from 1"),
       (#"{\#(head), "metrics": {"rate": {}}}"#, "a value, or n and hits"),
       (#"{\#(head), "metrics": {"rate": {"vlaue": 1}}}"#, "unknown key 'vlaue'"),
+      (#"{\#(head), "metrics": {"refusal_rate": {"value": 42, "n": 100}}}"#, "a rate from 0 to 1"),
       (#"{\#(head), "metrics": {"rate": {"value": 1, "data": "t"}}}"#, "one of the data sets s"),
       (#"{\#(head), "metrics": {"two words": {"value": 1}}}"#, "names of metrics"),
       (#"{\#(head), "losses": {"t": 1}}"#, "one of the data sets s"),

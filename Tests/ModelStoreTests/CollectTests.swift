@@ -159,6 +159,22 @@ struct CollectTests {
     #expect(try store.verify().garbage.isEmpty)
   }
 
+  @Test("gc removes folders that a crash has left in tmp, and compacts packs all the same")
+  func leftFolders() throws {
+    let stage = try Self.prepared()
+    let left = stage.store + "/tmp/1-2-mask/deeper"
+    try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: left + "/mask.safetensors"))
+    try FileManager.default.createSymbolicLink(atPath: left + "/link", withDestinationPath: stage.folder.path)
+    let store = try stage.open()
+    #expect(try store.collect(dryRun: true).bytes >= 3)
+    _ = try store.collect()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
+    #expect(FileManager.default.fileExists(atPath: stage.store))
+    #expect(try store.collect().bytes == 0)
+    #expect(try store.verify(full: true).damage.isEmpty)
+  }
+
   @Test("an interrupted gc leaves no partial pack")
   func interrupted() throws {
     let stage = try Self.prepared()

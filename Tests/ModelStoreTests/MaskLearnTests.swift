@@ -204,6 +204,12 @@ struct MaskLearnTests {
       return message { $0.data = [path] }
     }
     #expect(try data("safety-test.jsonl", "{}\n").contains("found what its name says is for tests"))
+    for name in ["tests.jsonl", "testset.jsonl", "safetyTest.jsonl", "held_testing.jsonl"] {
+      #expect(try data(name, "{}\n").contains("what its name says"))
+    }
+    for split in ["\"test \"", "\"testing\"", "[\"test\"]", "\"held-out\""] {
+      #expect(try data("odd.jsonl", "{\"split\": \(split)}\n").contains("split: expected train, validation, test"))
+    }
     #expect(try data("latest.jsonl", "{\"split\": \"train\"}\n{\"split\": \"test\"}").contains("line 2 says"))
     #expect(try data("list.jsonl", "[1]").contains("line 1: an object expected"))
     #expect(try data("half.jsonl", "{}\n{").contains("line 2: byte 1"))
@@ -262,12 +268,18 @@ struct MaskLearnTests {
     try store("{}\n", as: "safety/test")
     #expect(message("mixed") == "mixed: examples to learn from expected, found what line 2 says is for tests")
     #expect(message("safety/test").contains("what its name says"))
+    // By another name, by its id, and as a copy of its lines it is what it was.
+    let id = try world.store.tag("safety/test", as: "plain")
+    #expect(message("plain").contains("what its name says") && message(id).contains("what its name says"))
+    try Data("{}\n".utf8).write(to: URL(fileURLWithPath: world.stage.folder.path + "/copy.jsonl"))
+    #expect(message(world.stage.folder.path + "/copy.jsonl").contains("what its name says"))
     #expect(message("aligned") == "aligned: a data set expected, found a model")
     #expect(message("nowhere").contains("a file of JSON lines or a data set of the store expected"))
     // Relative to the folder of the process, where this is no file.
     let file = world.stage.folder.path + "/both"
-    try Data("{}\n".utf8).write(to: URL(fileURLWithPath: file))
-    try store("{}\n", as: "both")
+    try Data("{\"b\": 1}\n".utf8).write(to: URL(fileURLWithPath: file))
+    try store("{\"b\": 1}\n", as: "both")
+    #expect(try ExampleFile("./both", relativeTo: world.stage.folder.path, in: world.store).model != nil)
     let read = try ExampleFile("both", relativeTo: world.stage.folder.path, in: world.store)
     #expect(read.model != nil && read.name == "both")
     try Data("{\"a\": 1}\n".utf8).write(to: URL(fileURLWithPath: file))
@@ -276,6 +288,18 @@ struct MaskLearnTests {
     }
     #expect(error?.kind == .conflict && error?.hint?.contains("./both") == true)
     #expect(try ExampleFile("./both", relativeTo: world.stage.folder.path, in: world.store).model == nil)
+  }
+
+  @Test("what a killed run has left in shared memory goes with the next one; what a live process has stays")
+  func orphans() throws {
+    let world = try World()
+    let (dead, live) = ("/dev/shm/stemma-999999999-test", "/dev/shm/stemma-\(getpid())-test")
+    for path in [dead, live] {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    defer { try? FileManager.default.removeItem(atPath: live) }
+    _ = try world.store.learnMask(world.learning, name: "m")
+    #expect(!FileManager.default.fileExists(atPath: dead) && FileManager.default.fileExists(atPath: live))
   }
 
   @Test("an interruption ends the program with all of its processes")

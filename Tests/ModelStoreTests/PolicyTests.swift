@@ -41,6 +41,8 @@ import Testing
         _ = try store.merge(recipe: AdvisoryTests.recipe("bad", "good", 0.5), relativeTo: "/", name: "prod/new")
       })
     #expect(refuses("prod/*") { _ = try store.extract("bad", base: "base", rank: 2, to: nil, name: "prod/low") })
+    #expect(refuses("still to be made") { try store.passNameOfNew("prod/new", allowed) })
+    try store.passNameOfNew("staging/new", Permission())
     #expect(try store.list(all: true).count == 4)
     _ = try store.tag("good", as: "staging/chat")
     _ = try store.addEvaluation(of: "good", results: AdvisoryTests.results(85, of: 100), label: "results")
@@ -70,6 +72,16 @@ import Testing
     let id = try store.importCheckpoint(at: path, name: nil, base: "base").id
     _ = try store.tag(id, as: "prod/copy")
     #expect(try store.list().filter { $0.names == ["prod/copy"] }.map(\.id) == [id])
+  }
+
+  @Test("a policy that is a link to nowhere stops names")
+  func dangling() throws {
+    let (stage, store) = try AdvisoryTests.family()
+    try FileManager.default.createSymbolicLink(
+      atPath: stage.store + "/policy.yml", withDestinationPath: stage.folder.path + "/nowhere")
+    #expect { try store.tag("good", as: "any") } throws: {
+      ($0 as? RepositoryError)?.message.contains("policy") == true
+    }
   }
 
   @Test("a policy that is given holds beside the store's")

@@ -30,8 +30,8 @@ struct UpkeepTests {
     let stage = try furnished()
     let database = stage.store + "/stemma.sqlite"
     for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: database + suffix) }
-    // A folder cannot be replaced by a file.
-    try FileManager.default.createDirectory(atPath: database, withIntermediateDirectories: false)
+    // A folder with something in it cannot be replaced by a file.
+    try FileManager.default.createDirectory(atPath: database + "/kept", withIntermediateDirectories: true)
     #expect { try Repository.rebuild(at: stage.store) } throws: { ($0 as? RepositoryError)?.kind == .io }
     #expect(try names(in: stage.store + "/tmp") == [])
     try FileManager.default.removeItem(atPath: database)
