@@ -334,7 +334,7 @@ struct FactorMaskRefusalTests {
     }
     #expect(
       try refusal(nil, trial.adapted("safe", scale: 2)).contains(
-        "tensor 'b': expected rank 2 and scale 2, as in 'base+safe', the base_model, found rank 2 and scale 1.75"))
+        "expected 'b' of rank 2 and scale 2, as in 'base+safe', the base_model, found 'b' of rank 2 and scale 1.75"))
     #expect(try refusal(nil, trial.adapted("safe", magnitude: "m")).contains("'m' in 'base+safe'"))
     let more = [TensorInput(name: "h", dtype: .f32, shape: Shape([9]), part: 1, storedName: "h.saved")]
     #expect(try refusal(nil, trial.adapted("safe", more: more)).contains("'h.saved' only in 'base+safe'"))

@@ -59,9 +59,9 @@ struct FactorMaskMergeTests {
 
   /// The same with every name of the stage as a folder.
   private static func withFolders(_ recipe: String) -> String {
-    recipe.replacing(#/(model:|base_model:|mask:|name:|out:) ([a-z]+)(\+([a-z]+))?/#) { match in
-      names.contains(String(match.2))
-        ? "\(match.1) ./\(match.2)\(match.4.map { "+./\($0)" } ?? "")" : String(match.0)
+    func folder(_ name: Substring) -> String { names.contains(String(name)) ? "./\(name)" : String(name) }
+    return recipe.replacing(#/(model:|base_model:|mask:|name:|out:) ([a-z]+)(\+([a-z]+))?/#) { match in
+      "\(match.1) \(folder(match.2))\(match.4.map { "+\(folder($0))" } ?? "")"
     }
   }
 
@@ -76,6 +76,8 @@ struct FactorMaskMergeTests {
         + "{model: tuned, parameters: {weight: 0.5, density: 0.7}}", "mask: maskw, project: {out: space}"),
     recipe("task_arithmetic", "{model: base+saved, parameters: {weight: 0.8}}", "mask: masksaved", dtype: "float32"),
     recipe("task_arithmetic", "{model: base+biased, parameters: {weight: 0.8}}", "mask: maskbiased"),
+    "name: half\nmerge_method: linear\nmodels: [{model: base}, {model: tuned}]\nparameters: {weight: 1}\n---\n"
+      + recipe("somf", "{model: half+one}", base: "half", "mask: maskone"),
   ]
 
   @Test(

@@ -155,11 +155,12 @@ struct FactorMasks {
     guard let anchor, anchor.a?.name == change.a?.name, anchor.b.name == change.b.name,
       (anchor.rank, anchor.scale, anchor.isTransposed) == (change.rank, change.scale, change.isTransposed)
     else {
-      func text(_ change: LowRank) -> String { "rank \(change.rank) and scale \(change.scale.inPlans)" }
+      func text(_ change: LowRank) -> String {
+        "'\(change.b.name)' of rank \(change.rank) and scale \(change.scale.inPlans)"
+      }
       throw .misfit(
-        place: "\(place), tensor '\(change.b.name)'",
-        expected: "\(anchor.map(text) ?? "none"), as in '\(base.model)', the base_model", found: text(change),
-        line: nil)
+        place: place, expected: "\(anchor.map(text) ?? "no factors"), as in '\(base.model)', the base_model",
+        found: text(change), line: nil)
     }
     return anchor
   }
