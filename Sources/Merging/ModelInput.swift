@@ -7,16 +7,21 @@ package struct ModelInput: Sendable, Equatable {
   /// The references of the models that its tensors are read from: itself, or a base and then an adapter.
   package let parts: [String]
   package let tensors: [TensorInput]
+  /// Of a base with an adapter: the adapter's tensors of numbers by their names in its file, which are those that masks
+  /// of factors have.
+  package let adapterTensors: [String: Shape]?
   /// The class that its config.json names, such as `GPT2LMHeadModel`: mergekit's arithmetic asks for it.
   package var architecture: String?
 
   /// - Parameter parts: nil for the model itself.
   package init(
-    reference: String, parts: [String]? = nil, tensors: [TensorInput], architecture: String? = nil
+    reference: String, parts: [String]? = nil, tensors: [TensorInput], adapterTensors: [String: Shape]? = nil,
+    architecture: String? = nil
   ) {
     self.reference = reference
     self.parts = parts ?? [reference]
     self.tensors = tensors
+    self.adapterTensors = adapterTensors
     self.architecture = architecture
   }
 }

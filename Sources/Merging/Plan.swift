@@ -83,6 +83,16 @@ package struct PlannedInput: Sendable, Hashable {
       model: model, tensor: tensor, dtype: realignment.dtype, name: name, pieces: pieces, change: change)
   }
 
+  /// The input with another change.
+  func changed(by change: LowRank) -> PlannedInput {
+    PlannedInput(model: model, tensor: tensor, dtype: change.dtype, name: name, pieces: pieces, change: change)
+  }
+
+  /// The places in `Plan.inputs` of what is read beside the model and its adapter.
+  package var auxiliaries: [Int] {
+    (change?.masks.flatMap(\.models) ?? []) + (realignment?.models ?? [])
+  }
+
   /// The input behind a mask and a subspace.
   package func realigned(by realignment: Realignment) -> PlannedInput {
     PlannedInput(

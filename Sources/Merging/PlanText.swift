@@ -28,12 +28,15 @@ extension PlannedInput {
   /// The number of the input, with that of an adapter: `0+1`.
   fileprivate var unmasked: String { "\(model)" + (change.map { "+\($0.adapter)" } ?? "") }
 
-  /// The same with what is done to it: `2(mask 4/mean, out 5)`.
+  /// The same with what is done to it: `2(mask 4/mean out 5)`, `0+1(factors 4/mean)`.
   fileprivate var place: String {
-    guard let realignment else { return unmasked }
-    let mask = realignment.mask.map { "mask \($0.model)" + ($0.rescales ? "/mean" : "") }
-    let projection = realignment.projection.map { "\($0.isOnto ? "onto" : "out") \($0.model)" }
-    return "\(unmasked)(\([mask, projection].compactMap(\.self).joined(separator: " ")))"
+    let factors = change?.masks.first.map {
+      "factors \($0.model)" + ($0.rescales ? "/mean" : "") + ($0.anchor.map { " from \($0.model)" } ?? "")
+    }
+    let mask = realignment?.mask.map { "mask \($0.model)" + ($0.rescales ? "/mean" : "") }
+    let projection = realignment?.projection.map { "\($0.isOnto ? "onto" : "out") \($0.model)" }
+    let done = [factors, mask, projection].compactMap(\.self)
+    return done.isEmpty ? unmasked : "\(unmasked)(\(done.joined(separator: " ")))"
   }
 }
 

@@ -74,7 +74,9 @@ package struct Planner {
     // Masks and subspaces come behind all models.
     let first = parts.count
     parts += recipe.auxiliaryReferences
-    realigner = try Realigner(recipe, masks: masks, subspaces: subspaces, first: first, isStepwise: isStepwise)
+    realigner = try Realigner(
+      recipe, zip(models, partPlaces).map { ($0, $1) }, masks: masks, subspaces: subspaces, first: first,
+      isStepwise: isStepwise)
     self.parts = parts
     self.models = models
     self.tables = tables

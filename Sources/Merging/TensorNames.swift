@@ -73,7 +73,8 @@ struct TensorNames {
 extension ModelInput {
   /// The same model with other tensors.
   func with(_ tensors: [TensorInput]) -> ModelInput {
-    ModelInput(reference: reference, parts: parts, tensors: tensors, architecture: architecture)
+    ModelInput(
+      reference: reference, parts: parts, tensors: tensors, adapterTensors: adapterTensors, architecture: architecture)
   }
 }
 

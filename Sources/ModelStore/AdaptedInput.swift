@@ -60,7 +60,10 @@ extension ModelInput {
       changes.removeValue(forKey: tensor.name).map { TensorInput(tensor.name, $0, own) } ?? tensor
     }
     for (name, change) in changes.sorted(by: { $0.key < $1.key }) { tensors.append(TensorInput(name, change, own)) }
-    self.init(reference: reference, parts: [base.reference, holder.reference], tensors: tensors)
+    let numbers = holder.tensors.filter(\.dtype.isMergeable).map { ($0.name, $0.shape) }
+    self.init(
+      reference: reference, parts: [base.reference, holder.reference], tensors: tensors,
+      adapterTensors: Dictionary(numbers, uniquingKeysWith: { first, _ in first }))
   }
 }
 

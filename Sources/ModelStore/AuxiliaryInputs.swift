@@ -11,16 +11,12 @@ struct AuxiliaryInputs {
   init(_ recipe: Recipe, find: (String) throws -> InputModel) throws {
     for reference in recipe.maskReferences {
       let mask = try find(reference).mask(reference)
-      guard mask.space == .weight else {
-        throw RepositoryError(
-          .invalidInput, "\(reference): a mask of weights expected, found one of the factors of adapters",
-          hint: "recipes merge weights; learn or make the mask with --space weight")
-      }
       masks.append(
         MaskInput(
           reference: reference,
           tensors: Dictionary(
-            uniqueKeysWithValues: mask.tensors.map { ($0.name, .init(shape: $0.shape, ones: $0.ones)) })))
+            uniqueKeysWithValues: mask.tensors.map { ($0.name, .init(shape: $0.shape, ones: $0.ones)) }),
+          isOfFactors: mask.space == .loraFactor))
     }
     for reference in recipe.subspaceReferences {
       let subspace = try find(reference).subspace(reference)

@@ -104,13 +104,32 @@ extension PlanRecord {
   }
 
   private static func factor(_ factor: LowRank.Factor) -> JSONValue {
-    .array([.string(factor.name), .string(factor.dtype.rawValue)])
+    var elements: [JSONValue] = [.string(factor.name), .string(factor.dtype.rawValue)]
+    if let mask = factor.mask {
+      elements.append(.array([.integer(mask.model), .integer(mask.ones), .bool(mask.rescales)]))
+      if let anchor = mask.anchor {
+        elements.append(.array([.integer(anchor.model), .string(anchor.dtype.rawValue)]))
+      }
+    }
+    return .array(elements)
   }
 
   private static func factor(_ value: JSONValue) -> LowRank.Factor? {
-    guard let fields = value.elements, fields.count == 2, let name = fields[0].text,
+    guard let fields = value.elements, (2...4).contains(fields.count), let name = fields[0].text,
       let dtype = fields[1].text.flatMap(DType.init(rawValue:)), dtype.isMergeable
     else { return nil }
-    return LowRank.Factor(name: name, dtype: dtype)
+    if fields.count == 2 { return LowRank.Factor(name: name, dtype: dtype) }
+    guard let mask = fields[2].elements, mask.count == 3, let model = mask[0].int, let ones = mask[1].int,
+      let rescales = mask[2].truth
+    else { return nil }
+    var anchor: LowRank.Mask.Anchor?
+    if fields.count == 4 {
+      guard let place = fields[3].elements, place.count == 2, let model = place[0].int,
+        let dtype = place[1].text.flatMap(DType.init(rawValue:)), dtype.isMergeable
+      else { return nil }
+      anchor = .init(model: model, dtype: dtype)
+    }
+    return LowRank.Factor(
+      name: name, dtype: dtype, mask: .init(model: model, ones: ones, rescales: rescales, anchor: anchor))
   }
 }

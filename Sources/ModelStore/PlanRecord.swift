@@ -92,7 +92,7 @@ enum PlanRecord {
         input(places[$0], model: way.models[$0], adapter: way.adapters[$0], dtype: way.dtypes[$0])
       }
       guard read.count == places.count,
-        read.allSatisfy({ $0.realignment?.models.allSatisfy(inputs.indices.contains) ?? true })
+        read.allSatisfy({ $0.auxiliaries.allSatisfy(inputs.indices.contains) })
       else { return nil }
       planned.append(
         PlannedTensor(

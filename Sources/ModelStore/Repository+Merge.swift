@@ -279,6 +279,14 @@ extension PlanReport {
         .init("scale", .number(change.scale)),
       ]
     }
+    if let masks = input.change?.masks, let mask = masks.first {
+      var fields: [JSONValue.Member] = [
+        .init("input", .integer(mask.model)), .init("ones", .integer(masks.reduce(0) { $0 + $1.ones })),
+        .init("rescale", .string(mask.rescales ? "mean" : "none")),
+      ]
+      if let anchor = mask.anchor { fields.append(.init("from", .integer(anchor.model))) }
+      members.append(.init("factor_mask", .object(fields)))
+    }
     if let mask = input.realignment?.mask {
       members.append(
         .init(

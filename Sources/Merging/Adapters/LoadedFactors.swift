@@ -14,22 +14,14 @@ struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: KeptFactors {
 
   /// Reads all factors of `input`, whose weight has this shape.
   init(_ input: PlannedInput, _ change: LowRank, of shape: Shape, from source: any TensorSource) throws {
-    let reads = input.reads(of: shape).dropFirst()
+    let factors = change.factors(of: shape)
     func load(_ factor: LowRank.Factor?) throws -> [Wide] {
-      guard let factor, let read = reads.first(where: { $0.name == factor.name }) else { return [] }
-      let count = read.shape.elementCount ?? 0
-      let stored = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: max(1, read.shape.byteCount(of: read.dtype) ?? 0), alignment: 64)
-      defer { stored.deallocate() }
-      let bytes = UnsafeMutableRawBufferPointer(rebasing: stored[..<(read.shape.byteCount(of: read.dtype) ?? 0)])
-      if !bytes.isEmpty {
-        try source.read(input: read.model, tensor: read.name, bytes: 0..<bytes.count, into: bytes)
-      }
-      return [Wide](unsafeUninitializedCapacity: count) { buffer, initialized in
-        Wide.widen(
-          UnsafeRawBufferPointer(bytes), read.dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
-        initialized = count
-      }
+      guard let factor, let shape = factors.first(where: { $0.factor == factor })?.shape else { return [] }
+      let reads = change.reads(factor, shape)
+      let values = try Self.widened(reads[0], from: source)
+      guard let mask = factor.mask else { return values }
+      let anchor = try mask.anchor.map { _ in try Self.widened(reads[2], from: source) }
+      return try Self.withBytes(reads[1], from: source) { Self.masked(values, mask, $0, anchor: anchor) }
     }
     let (outputs, inputs) = change.extents(of: shape)
     let b = try load(change.b)
@@ -41,6 +33,48 @@ struct LoadedFactors<Wide: LowRankElement & BitwiseCopyable>: KeptFactors {
     } else {
       (left, right) = (b, a)
     }
+  }
+
+  private static func withBytes<T>(
+    _ read: StoredRead, from source: any TensorSource, _ body: (UnsafeRawBufferPointer) throws -> T
+  ) throws -> T {
+    let count = read.shape.byteCount(of: read.dtype) ?? 0
+    let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, count), alignment: 64)
+    defer { stored.deallocate() }
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: stored[..<count])
+    if !bytes.isEmpty { try source.read(input: read.model, tensor: read.name, bytes: 0..<count, into: bytes) }
+    return try body(UnsafeRawBufferPointer(bytes))
+  }
+
+  private static func widened(_ read: StoredRead, from source: any TensorSource) throws -> [Wide] {
+    let count = read.shape.elementCount ?? 0
+    return try withBytes(read, from: source) { bytes in
+      [Wide](unsafeUninitializedCapacity: count) { buffer, initialized in
+        Wide.widen(bytes, read.dtype, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+        initialized = count
+      }
+    }
+  }
+
+  /// `F₀ + m (F - F₀) / mean(m)`, each operation rounded.
+  private static func masked(
+    _ values: [Wide], _ mask: LowRank.Mask, _ bits: UnsafeRawBufferPointer, anchor: [Wide]?
+  ) -> [Wide] {
+    let share = Wide(Double(mask.ones) / Double(values.count))
+    let divides = mask.rescales && mask.ones < values.count
+    var out = values
+    for index in out.indices {
+      let start = anchor?[index]
+      var change = out[index]
+      if let start { change = change - start }
+      if bits[index / 8] >> UInt8(index % 8) & 1 == 0, change.isFinite {
+        change = 0
+      } else if divides {
+        change = change / share
+      }
+      out[index] = start.map { $0 + change } ?? change
+    }
+    return out
   }
 
   private static func transposed(_ values: [Wide], rows: Int, columns: Int) -> [Wide] {

@@ -10,11 +10,52 @@ package struct LowRank: Sendable, Hashable {
   package struct Factor: Sendable, Hashable {
     package let name: String
     package let dtype: DType
+    /// What is done to its entries before it is multiplied.
+    package let mask: Mask?
 
-    package init(name: String, dtype: DType) {
+    package init(name: String, dtype: DType, mask: Mask? = nil) {
       self.name = name
       self.dtype = dtype
+      self.mask = mask
     }
+  }
+
+  /// What becomes of a factor `F` behind a mask: `F₀ + m (F - F₀) / mean(m)`, `F₀` being the anchor's factor, or 0.
+  ///
+  /// Yi et al., "A safety realignment framework via subspace-oriented model fusion", arXiv 2405.09055: where models are
+  /// adapters, its task vectors are differences of the tensors `lora_A` and `lora_B`, each rescaled by the mean of its
+  /// own bits. An entry that is not finite is never hidden, so that the product tells.
+  package struct Mask: Sendable, Hashable {
+    /// The same factor of the adapter of the recipe's base.
+    package struct Anchor: Sendable, Hashable {
+      /// An index into `Plan.inputs`.
+      package let model: Int
+      package let dtype: DType
+
+      package init(model: Int, dtype: DType) {
+        self.model = model
+        self.dtype = dtype
+      }
+    }
+
+    /// Where the mask is: an index into `Plan.inputs`. The bits have the factor's name there.
+    package let model: Int
+    /// Bits that are 1, of all.
+    package let ones: Int
+    /// True where what is kept is divided by the share of ones.
+    package let rescales: Bool
+    /// Nil where `F₀` is 0.
+    package let anchor: Anchor?
+
+    package init(model: Int, ones: Int, rescales: Bool, anchor: Anchor?) {
+      self.model = model
+      self.ones = ones
+      self.rescales = rescales
+      self.anchor = anchor
+    }
+
+    /// The places in `Plan.inputs` that are read.
+    package var models: [Int] { [model] + (anchor.map { [$0.model] } ?? []) }
   }
 
   /// The dtype in which `W` is stored.
@@ -53,9 +94,20 @@ package struct LowRank: Sendable, Hashable {
       isTransposed: isTransposed)
   }
 
+  /// The same with other factors.
+  func with(a: Factor?, b: Factor) -> LowRank {
+    LowRank(
+      weightDType: weightDType, adapter: adapter, a: a, b: b, magnitude: magnitude, rank: rank, scale: scale,
+      isTransposed: isTransposed)
+  }
+
+  /// The masks of its factors: none, or one for each.
+  package var masks: [Mask] { [a, b].compactMap { $0?.mask } }
+
   /// The type that elements are computed and read in.
   package var dtype: DType {
-    [weightDType, a?.dtype, b.dtype, magnitude?.dtype].contains(.f64) ? .f64 : .f32
+    let dtypes = [weightDType, a?.dtype, b.dtype, magnitude?.dtype] + masks.map { $0.anchor?.dtype }
+    return dtypes.contains(.f64) ? .f64 : .f32
   }
 
   /// The outputs and inputs of a weight of this shape.
@@ -63,6 +115,26 @@ package struct LowRank: Sendable, Hashable {
     guard shape.dimensions.count == 2 else { return (shape.elementCount ?? 0, 1) }
     return isTransposed
       ? (shape.dimensions[1], shape.dimensions[0]) : (shape.dimensions[0], shape.dimensions[1])
+  }
+
+  /// The factors that there are, A first, as a weight of this shape has them.
+  func factors(of shape: Shape) -> [(factor: Factor, shape: Shape)] {
+    let (outputs, inputs) = extents(of: shape)
+    return (a.map { [($0, Shape([rank, inputs]))] } ?? [])
+      + [(b, Shape(a == nil ? [outputs] : [outputs, rank]))]
+      + (magnitude.map { [($0, Shape([outputs]))] } ?? [])
+  }
+
+  /// What is read for a factor of this shape: itself, and behind a mask its bits and then the anchor's.
+  func reads(_ factor: Factor, _ shape: Shape) -> [StoredRead] {
+    var reads = [StoredRead(model: adapter, name: factor.name, dtype: factor.dtype, shape: shape)]
+    guard let mask = factor.mask else { return reads }
+    let bits = Shape([BitMask.byteCount(of: shape.elementCount ?? 0)])
+    reads.append(StoredRead(model: mask.model, name: factor.name, dtype: .u8, shape: bits))
+    if let anchor = mask.anchor {
+      reads.append(StoredRead(model: anchor.model, name: factor.name, dtype: anchor.dtype, shape: shape))
+    }
+    return reads
   }
 }
 
@@ -92,16 +164,8 @@ extension PlannedInput {
       let shape = shape.piece(of: pieces.count)
       return stored.map { StoredRead(model: model, name: $0, dtype: dtype, shape: shape) }
     }
-    let (outputs, inputs) = change.extents(of: shape)
-    func read(_ factor: LowRank.Factor?, _ dimensions: [Int]) -> [StoredRead] {
-      factor.map {
-        [StoredRead(model: change.adapter, name: $0.name, dtype: $0.dtype, shape: Shape(dimensions))]
-      } ?? []
-    }
     return [StoredRead(model: model, name: tensor, dtype: change.weightDType, shape: shape)]
-      + read(change.a, [change.rank, inputs])
-      + read(change.b, change.a == nil ? [outputs] : [outputs, change.rank])
-      + read(change.magnitude, [outputs])
+      + change.factors(of: shape).flatMap { change.reads($0.factor, $0.shape) }
   }
 
   /// Bytes of all of them.

@@ -7,10 +7,14 @@ struct Realigner {
   private let subspaces: [String: SubspaceInput]
   /// By reference, the places in `Plan.inputs`.
   private let places: [String: Int]
+  private let factorMasks: FactorMasks
 
-  /// - Parameter first: where masks and subspaces begin in `Plan.inputs`, in the order of `auxiliaryReferences`.
+  /// - Parameters:
+  ///   - models: those merged, each with the places of its parts in `Plan.inputs`.
+  ///   - first: where masks and subspaces begin there, in the order of `auxiliaryReferences`.
   init(
-    _ recipe: Recipe, masks: [MaskInput], subspaces: [SubspaceInput], first: Int, isStepwise: Bool
+    _ recipe: Recipe, _ models: [(input: ModelInput, parts: [Int])], masks: [MaskInput], subspaces: [SubspaceInput],
+    first: Int, isStepwise: Bool
   ) throws(MergeError) {
     self.recipe = recipe
     self.masks = Dictionary(masks.map { ($0.reference, $0) }, uniquingKeysWith: { one, _ in one })
@@ -35,6 +39,8 @@ struct Realigner {
         place: "'subspace' under 'stemma'", expected: "method safe_lora or safemerge",
         found: "method \(recipe.method.rawValue)", line: nil)
     }
+    factorMasks = FactorMasks(models, masks: self.masks, places: places)
+    try factorMasks.check(recipe)
   }
 
   /// The inputs of an output tensor as they are read, and the method over them.
@@ -54,16 +60,23 @@ struct Realigner {
         continue
       }
       if wanted.mask == nil { try checkMask(output, of: source) }
+      var (input, weightMask, wholeMask) = (inputs[place], wanted.mask, Realignment.Mask?.none)
+      if let mask = wanted.mask, factorMasks.has(mask.reference) {
+        (input, wholeMask) = try factorMasks.masked(input, by: mask, of: source.reference, base(of: output, inputs))
+        weightMask = nil
+        read[place] = input
+        if wholeMask == nil, wanted.projection == nil { continue }
+      }
       let subject = Subject(
-        input: inputs[place], anchor: try anchor(output, inputs, movesRows: movesRows),
+        input: input, anchor: try anchor(output, inputs, movesRows: movesRows),
         name: output.names[place], stored: output.stored[place], model: source.reference, shape: shape)
-      let mask = try wanted.mask.map { mask throws(MergeError) in try self.mask(mask, subject) }
+      let mask = try weightMask.map { mask throws(MergeError) in try self.mask(mask, subject) } ?? wholeMask
       let projection = try wanted.projection.flatMap { projection throws(MergeError) in
         try self.projection(projection.reference, isOnto: projection.isOnto, isComplete: true, subject)
       }
       if mask == nil, projection == nil { continue }
-      read[place] = inputs[place].realigned(
-        by: Realignment(dtype: inputs[place].dtype, anchor: subject.anchor, mask: mask, projection: projection))
+      read[place] = input.realigned(
+        by: Realignment(dtype: input.dtype, anchor: subject.anchor, mask: mask, projection: projection))
     }
     guard let subspace = recipe.settings.subspace, let base = call.base else { return (call, read) }
     return try withTwin(call, read, base, subspace, output, shape, movesRows: movesRows)
@@ -90,13 +103,21 @@ struct Realigner {
       "mask", place: "'stemma' of method somf" + (source.map { ", for model '\($0.reference)'," } ?? ""), line: nil)
   }
 
+  /// The base's tensor; nil without a base, and where a slice does not have it among its sources.
+  private func base(of output: OutputTensor, _ inputs: [PlannedInput]) -> (model: String, input: PlannedInput)? {
+    guard let base = output.slice.base,
+      let place = output.slice.sources.firstIndex(where: { $0.reference == base })
+    else { return nil }
+    return (base, inputs[place])
+  }
+
   private func anchor(
     _ output: OutputTensor, _ inputs: [PlannedInput], movesRows: Bool
   ) throws(MergeError) -> Realignment.Anchor {
     guard let base = output.slice.base else {
       throw .missingKey("base_model", place: "a recipe with masks or subspaces", line: nil)
     }
-    guard let place = output.slice.sources.firstIndex(where: { $0.reference == base }) else {
+    guard let anchor = self.base(of: output, inputs)?.input else {
       throw .misfit(
         place: "a slice with masks or subspaces", expected: "the base model '\(base)' among its sources",
         found: "it is not", line: nil)
@@ -105,9 +126,8 @@ struct Realigner {
       throw .unsupported(
         feature: "a mask or subspace for tensor '\(output.place.name)', whose rows a new vocabulary moves,", line: nil)
     }
-    let anchor = inputs[place]
     guard anchor.change == nil else {
-      throw .unsupported(feature: "a base model with an adapter beside masks or subspaces", line: nil)
+      throw .unsupported(feature: "a base model with an adapter beside masks of weights or subspaces", line: nil)
     }
     return Realignment.Anchor(model: anchor.model, tensor: anchor.tensor, dtype: anchor.dtype)
   }

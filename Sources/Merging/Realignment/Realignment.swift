@@ -120,10 +120,13 @@ package struct MaskInput: Sendable, Equatable {
   package let reference: String
   /// By the names of the tensors that the bits stand for, which are those of the bits too.
   package let tensors: [String: Tensor]
+  /// True where the bits stand for entries of an adapter's tensors, false where for a model's weights.
+  package let isOfFactors: Bool
 
-  package init(reference: String, tensors: [String: Tensor]) {
+  package init(reference: String, tensors: [String: Tensor], isOfFactors: Bool = false) {
     self.reference = reference
     self.tensors = tensors
+    self.isOfFactors = isOfFactors
   }
 }
 
