@@ -95,7 +95,8 @@ class Comparison:
     def cocktail(self, temperature):
         """The linear merge by softmax(-mean training loss / T) of the aligned model and the experts."""
         models, name = [self.pool.aligned, *self.pool.experts], f"cocktail-{temperature}"
-        data = {path: 1 for path in self.pool.tuning_data(SETS, self.grid["examples"])}
+        sets, examples = self.grid.get("cocktail", (SETS, self.grid["examples"]))
+        data = {path: 1 for path in self.pool.tuning_data(sets, examples)}
         self.stemma.tune(recipe("linear", models, [1] * len(models)), data, name,
                          "--method", "cocktail", "--temperature", temperature)
         return name

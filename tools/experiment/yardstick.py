@@ -19,13 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 import torch
 
 import compare
-from pool import Pool
+from pool import SKILLS, Pool
 from stemma import Stemma
 from stemma_learn import data
 
 EXPERTS = ("math-bad", "lookup-good", "code-good")
 GRID = {"domain_only": False, "steps": 90, "lr": 0.3, "anchor": "answers", "rate": (3e-5, 1e-4, 1e-3), "draws": 5,
         "budget": 60, "examples": 24, "temperature": (0.25,), "safety_weight": (1.0, 5.0),
+        "cocktail": (("safety", *SKILLS), 16),
         "shrink": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)}
 
 
