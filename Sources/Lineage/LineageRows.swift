@@ -207,6 +207,7 @@ package struct NameRow: Sendable, Equatable {
 package struct SketchRow: Sendable, Equatable {
   package let model: Digest
   package let sketch: [UInt8]
+  package let state: ModelState
 }
 
 /// How much is on record. Sizes are in bytes.

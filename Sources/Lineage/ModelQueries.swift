@@ -58,14 +58,16 @@ extension LineageReading {
     }
   }
 
-  /// The sketches of stored models, newest model first.
+  /// The sketches of all models, newest model first: lineage does not end where bytes are not stored.
   package func sketches() throws -> [SketchRow] {
     let sql = """
-      SELECT s.model, s.sketch FROM sketches s JOIN models m ON m.id = s.model WHERE m.state = 'stored'
+      SELECT s.model, s.sketch, m.state FROM sketches s JOIN models m ON m.id = s.model
       ORDER BY m.sequence DESC, m.id
       """
     return try withConnection { connection in
-      try connection.all(sql) { SketchRow(model: try $0.digest(0), sketch: try $0.bytes(1)) }
+      try connection.all(sql) { row in
+        SketchRow(model: try row.digest(0), sketch: try row.bytes(1), state: try row.choice(2, ModelState.self))
+      }
     }
   }
 }

@@ -4,48 +4,92 @@ import Lineage
 import Objects
 import Tensors
 
-/// Which base an import is expressed against, and why.
+/// Which base an import is expressed against, which parent it has that nobody declared, and why.
 struct BaseChoice {
   /// What the user declared.
   let declared: Digest?
   /// What deltas are taken against; nil for none.
   let used: Digest?
+  /// What the weights come from by comparison: without a declared base the nearest model, with one a model that is
+  /// clearly nearer.
+  let inferred: Digest?
   /// `declared`, `found` or `none`.
   let kind: String
   /// The measurement, for people.
   let note: String?
+  /// What is said besides where `inferred` becomes a parent; it does not where it has the very weights.
+  var kinship: String?
+}
+
+/// A model that was compared with an import.
+private struct Relative {
+  let model: Digest
+  let isStored: Bool
+  let distance: Sketch.Distance
+
+  var text: String { "\(Int((distance.equal * 100).rounded())) % of \(distance.compared) sampled weights equal" }
 }
 
 extension Repository {
-  /// Decides about the base: the declared one, else the nearest stored model, if its deltas cost less than none.
+  /// Decides about the base: the declared one, else the nearest stored model, if its deltas cost less than none. And
+  /// about the parent that was not declared, which need not be stored.
   func chooseBase(declared: Digest?, sketch: Sketch, source: ImportSource) throws -> BaseChoice {
-    if let declared {
-      guard let cost = try deltaCost(source, base: declared) else {
-        return BaseChoice(
-          declared: declared, used: nil, kind: "none",
-          note: "declared base has no stored tensor of the same name and shape: recorded as a claim, not used")
+    let relatives = try relatives(of: sketch)
+    guard let declared else { return try findBase(among: relatives.filter(\.distance.isNear), source) }
+    let nearer = Self.nearer(than: declared, among: relatives)
+    let kinship = try nearer.map { "nearer to \(try label($0.model)), which is a parent too: \($0.text)" }
+    func choice(_ kind: String, _ used: Digest?, _ note: String) -> BaseChoice {
+      BaseChoice(
+        declared: declared, used: used, inferred: nearer?.model, kind: kind, note: note, kinship: kinship)
+    }
+    guard let cost = try deltaCost(source, base: declared) else {
+      return choice(
+        "none", nil, "declared base has no stored tensor of the same name and shape: recorded as a claim, not used")
+    }
+    guard cost.delta < cost.solo else {
+      return choice("none", nil, "declared base does not help (\(cost.text)): recorded as a claim, not used")
+    }
+    return choice("declared", declared, cost.text)
+  }
+
+  /// All models that have a sketch with how far they are, the nearest first; of equally near ones the oldest.
+  private func relatives(of sketch: Sketch) throws -> [Relative] {
+    let found = try lineage.sketches().reversed().compactMap { row in
+      Sketch(text: String(decoding: row.sketch, as: UTF8.self)).map {
+        Relative(model: row.model, isStored: row.state == .stored, distance: sketch.distance(to: $0))
       }
-      guard cost.delta < cost.solo else {
-        return BaseChoice(
-          declared: declared, used: nil, kind: "none",
-          note: "declared base does not help (\(cost.text)): recorded as a claim, not used")
-      }
-      return BaseChoice(declared: declared, used: declared, kind: "declared", note: cost.text)
     }
-    var nearest: (model: Digest, distance: Sketch.Distance)?
-    for row in try lineage.sketches().reversed() {
-      guard let other = Sketch(text: String(decoding: row.sketch, as: UTF8.self)) else { continue }
-      let distance = sketch.distance(to: other)
-      if distance.isNear && distance.bits < nearest?.distance.bits ?? .infinity { nearest = (row.model, distance) }
+    return found.enumerated().sorted { ($0.element.distance.bits, $0.offset) < ($1.element.distance.bits, $1.offset) }
+      .map(\.element)
+  }
+
+  /// The nearest model where it is clearly nearer than the declared base: a sibling is farther than that.
+  private static func nearer(than declared: Digest, among relatives: [Relative]) -> Relative? {
+    guard let nearest = relatives.first(where: \.distance.isNear) else { return nil }
+    let base = relatives.first { $0.model == declared }?.distance
+    // Strangers, and models that cannot be compared, are as far as can be.
+    let bits = base.map { $0.isNear ? $0.bits : 16 } ?? 16
+    return nearest.distance.bits < bits && nearest.distance.bits <= 0.75 * bits ? nearest : nil
+  }
+
+  /// The base where none was declared: the nearest model is the parent, the nearest stored one has the deltas.
+  private func findBase(among near: [Relative], _ source: ImportSource) throws -> BaseChoice {
+    var cost: SampledCost?
+    if let stored = near.first(where: \.isStored) {
+      cost = try deltaCost(source, base: stored.model).flatMap { $0.delta < $0.solo ? $0 : nil }
     }
-    guard let nearest else { return BaseChoice(declared: nil, used: nil, kind: "none", note: nil) }
-    guard let cost = try deltaCost(source, base: nearest.model), cost.delta < cost.solo else {
-      return BaseChoice(declared: nil, used: nil, kind: "none", note: nil)
+    let used = cost == nil ? nil : near.first(where: \.isStored)
+    // Where no deltas prove it, only a close relative is believed to be one.
+    guard let nearest = near.first, used != nil || !nearest.isStored && nearest.distance.isClose else {
+      return BaseChoice(declared: nil, used: nil, inferred: nil, kind: "none", note: nil)
     }
-    let equal = Int((nearest.distance.equal * 100).rounded())
+    var kinship: String?
+    if nearest.model != used?.model {
+      kinship = "the parent is \(try label(nearest.model)), which is not stored: \(nearest.text)"
+    }
     return BaseChoice(
-      declared: nil, used: nearest.model, kind: "found",
-      note: "\(equal) % of \(nearest.distance.compared) sampled weights equal; \(cost.text)")
+      declared: nil, used: used?.model, inferred: nearest.model, kind: used == nil ? "none" : "found",
+      note: used.flatMap { used in cost.map { "\(used.text); \($0.text)" } }, kinship: kinship)
   }
 
   /// What a sample of the source costs as deltas on a model and alone.

@@ -34,7 +34,7 @@ struct Derivation: Sendable {
   let parents: [Parent]
   /// The parents that the bytes rest on: not the data that something was learnt or tuned on.
   var inputs: [Parent] { parents.filter { $0.role != ParentRow.data } }
-  /// Imports: sampled elements, for finding bases.
+  /// Imports and merges: sampled elements, for finding bases.
   var sketch: Sketch?
   /// Merges.
   var recipe: Digest?

@@ -3,12 +3,13 @@ import Merging
 import Objects
 import Tensors
 
-/// One execution of a plan for the record: digests of every tensor and file, and packs for what must be kept.
+/// One execution of a plan for the record: digests of every tensor and file, a sketch, and packs for what must be kept.
 final class FusedRun {
   private let layout: FusedLayout
   private let plan: Plan
   private let model: FusedModel
   private let repository: Repository
+  private let draft: SketchDraft
   private var weights: Ingest?
   private var small: Ingest?
 
@@ -17,7 +18,11 @@ final class FusedRun {
     self.plan = plan
     self.model = model
     self.repository = repository
+    draft = SketchDraft(plan.tensors.map { ($0.name, $0.dtype, $0.shape) })
   }
+
+  /// The fused model's sketch, after `run`.
+  var sketch: Sketch { draft.sketch }
 
   var sealed: [Ingest.SealedPack] { (small?.sealed ?? []) + (weights?.sealed ?? []) }
 
@@ -54,7 +59,7 @@ final class FusedRun {
       repository: repository, items: items,
       prefixes: layout.shards.map { SafetensorsHeader.lengthField($0.headerBytes.count) })
     let total = layout.shards.reduce(0) { $0 + $1.size }
-    let (model, shards, spaces) = (model, layout.shards, repository.spaces)
+    let (model, shards, spaces, draft) = (model, layout.shards, repository.spaces, draft)
     let files = items.map(\.file)
     try weights.run(packing: keepBytes, progress: progress.map { report in { report($0, total) } }) {
       piece, buffer, _ in
@@ -62,6 +67,7 @@ final class FusedRun {
         try spaces.withWorkspace {
           try model.produce(tensor: tensor, from: piece.range.lowerBound, into: buffer, $0)
         }
+        draft.take(tensor: tensor, from: piece.range.lowerBound, UnsafeRawBufferPointer(buffer))
       } else {
         shards[files[piece.item]].headerBytes.withUnsafeBytes {
           buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[piece.range]))

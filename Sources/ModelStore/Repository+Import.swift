@@ -101,15 +101,24 @@ extension Repository {
   ) throws -> ImportReport {
     let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
-    // A model is no parent of itself: importing the declared base again says nothing new.
+    // A model is no parent of itself: importing the declared base again says nothing new. Nor is one with the same
+    // weights a parent beside a declared base.
     var parents: [Derivation.Parent] = []
-    if let base = choice.declared ?? choice.used, base != model {
-      parents = [
+    func add(_ base: Digest, isInferred: Bool) {
+      guard base != model, !parents.contains(where: { $0.model == base }) else { return }
+      parents.append(
         .init(
-          role: "base", model: base, coefficient: nil, claimed: choice.used == nil, reference: nil,
-          isInferred: choice.declared == nil)
-      ]
+          role: "base", model: base, coefficient: nil, claimed: choice.used != base, reference: nil,
+          isInferred: isInferred))
     }
+    if let declared = choice.declared { add(declared, isInferred: false) }
+    if let found = choice.inferred,
+      try choice.declared == nil || lineage.model(found)?.weightsID != manifest.weightsID
+    {
+      add(found, isInferred: true)
+    }
+    let isKin = parents.contains { $0.model == choice.inferred && $0.isInferred }
+    let notes = [choice.note, isKin ? choice.kinship : nil].compactMap(\.self)
     let isNew = try !isKnown || !parents.allSatisfy { try isRecorded($0, of: model) }
     var derivation = Derivation(
       kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
@@ -121,8 +130,8 @@ extension Repository {
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
-      baseNote: choice.note, tensors: manifest.tensors.count, tensorsKnown: ingest.knownItems,
-      tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+      baseNote: notes.isEmpty ? nil : notes.joined(separator: "; "), tensors: manifest.tensors.count,
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
   }
 
   /// Records a model whose bytes are in sealed packs, and how it was made; durable when it returns.

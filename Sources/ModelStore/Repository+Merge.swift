@@ -139,6 +139,7 @@ extension Repository {
           share: shares[index])
       } + options.data)
     derivation.allowedFlagged = Set(allowed).sorted()
+    derivation.sketch = run.sketch
     derivation.recipe = recipeDocument.digest
     derivation.method = recipe.method.rawValue
     derivation.arithmetic = plan.arithmetic
@@ -169,7 +170,8 @@ extension Repository {
       try publication.insertModel(
         ModelRow(
           id: document.digest, weightsID: manifest.weightsID, state: isStored ? .stored : .virtual,
-          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: derivation.sequence))
+          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: derivation.sequence),
+        sketch: derivation.sketch.map { Array($0.text.utf8) })
       added += try record(derivation, in: publication)
       if let event { added += try record(event, in: publication, replacing: false) }
     }

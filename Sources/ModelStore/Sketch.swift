@@ -34,6 +34,8 @@ struct Sketch: Sendable, Equatable {
 
     /// Near enough to be tried as a base.
     var isNear: Bool { overlap >= 0.5 && compared >= Sketch.samples && bits <= 10 }
+    /// Near enough to be a parent without a look at its bytes.
+    var isClose: Bool { isNear && bits <= 8 }
   }
 
   init(entries: [Entry]) {
@@ -106,7 +108,15 @@ struct Sketch: Sendable, Equatable {
     let length = 16 + Self.samples * 4
     guard digits.count % length == 0 else { return nil }
     func number(_ range: Range<Int>) -> UInt64? {
-      UInt64(String(decoding: digits[range], as: UTF8.self), radix: 16)
+      var value: UInt64 = 0
+      for digit in digits[range] {
+        switch digit {
+        case 48...57: value = value << 4 | UInt64(digit - 48)
+        case 97...102: value = value << 4 | UInt64(digit - 87)
+        default: return nil
+        }
+      }
+      return value
     }
     var entries: [Entry] = []
     for start in stride(from: 0, to: digits.count, by: length) {

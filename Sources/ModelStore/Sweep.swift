@@ -84,7 +84,10 @@ extension Repository {
       guard states[model] != .stored, !merges.isEmpty else { return [] }
       return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.inputs)
     }
-    let known = try reached(from: live) { makings[$0, default: []].flatMap(\.parents) }
+    // What open advisories reach is not forgotten: weights that come back are what they were.
+    let flagged = Set(try lineage.reachOfAdvisories().map(\.weights))
+    let flows = models.map(\.model).filter { flagged.contains($0.weightsID) }.map(\.id)
+    let known = try reached(from: live.union(flows)) { makings[$0, default: []].flatMap(\.parents) }
     sweep.models = models.map(\.model.id).filter { !known.contains($0) }
     for object in try objectsNamed(by: Array(live)) { objects.need(object) }
     try planPacks(&sweep, &objects)
