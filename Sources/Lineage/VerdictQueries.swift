@@ -19,14 +19,6 @@ private func advisoryRow(_ row: Row) throws -> AdvisoryRow {
     madeAt: try row.text(6), madeBy: try row.text(7), sequence: try row.int(8), withdrawal: withdrawal)
 }
 
-/// True for a way on which advisories travel. A merge that came to the weights of one of its parents is that parent, so
-/// that what the others are says nothing of it: none of its parents is a way. The list is made once for a query.
-private let isWay = """
-  p.derivation NOT IN (
-    SELECT q.derivation FROM parents q CROSS JOIN derivations e ON e.digest = q.derivation AND e.kind = 'merge'
-    WHERE q.above = q.below)
-  """
-
 extension LineageReading {
   /// Every advisory, withdrawn ones too, newest first.
   package func advisories() throws -> [AdvisoryRow] {
@@ -46,7 +38,7 @@ extension LineageReading {
     let sql = """
       WITH RECURSIVE up (weights) AS (
         SELECT number FROM weights WHERE id IN (\(weights.map { _ in "?" }.joined(separator: ", "))) UNION
-        SELECT p.above FROM up CROSS JOIN parents p ON p.below = up.weights WHERE p.above IS NOT NULL AND \(isWay))
+        SELECT p.above FROM up CROSS JOIN parents p ON p.below = up.weights WHERE p.above IS NOT NULL)
       \(advisoryColumns)
       WHERE t.document IS NULL
         AND a.weights_id IN (SELECT w.id FROM up CROSS JOIN weights w ON w.number = up.weights)
@@ -68,7 +60,7 @@ extension LineageReading {
         WHERE NOT EXISTS (SELECT 1 FROM withdrawals t WHERE t.advisory = a.digest)),
       reached (advisory, weights) AS (
         SELECT o.number, w.number FROM open o CROSS JOIN weights w ON w.id = o.weights_id UNION
-        SELECT r.advisory, p.below FROM reached r CROSS JOIN parents p ON p.above = r.weights WHERE \(isWay))
+        SELECT r.advisory, p.below FROM reached r CROSS JOIN parents p ON p.above = r.weights)
       SELECT o.digest, w.id FROM reached r CROSS JOIN weights w ON w.number = r.weights
         CROSS JOIN open o ON o.number = r.advisory
       """
@@ -84,12 +76,11 @@ extension LineageReading {
     let sql = """
       WITH RECURSIVE down (weights) AS (
         SELECT number FROM weights WHERE id = ? UNION
-        SELECT p.below FROM down CROSS JOIN parents p ON p.above = down.weights WHERE \(isWay))
+        SELECT p.below FROM down CROSS JOIN parents p ON p.above = down.weights)
       SELECT d.model, p.below, p.parent, p.above, p.derivation, p.role,
         coalesce(p.share, 1.0 / (SELECT count(*) FROM parents q WHERE q.derivation = p.derivation)),
         p.claimed, p.inferred, d.kind
       FROM down CROSS JOIN parents p ON p.above = down.weights CROSS JOIN derivations d ON d.digest = p.derivation
-      WHERE \(isWay)
       ORDER BY d.sequence, p.position
       """
     return try withConnection { connection in

@@ -64,11 +64,9 @@ extension Repository {
   func subject(_ manifest: Manifest, madeBy derivation: Derivation) throws -> Subject {
     let model = manifest.document.digest
     let isKnown = try lineage.model(model).map { $0.state != .absent } ?? false
-    var parents = try derivation.parents.compactMap { try lineage.model($0.model)?.weightsID }
-    // A merge that came to the weights of one of its inputs is that one.
-    if derivation.kind == "merge", parents.contains(manifest.weightsID) { parents = [] }
     return Subject(
-      model: model, weightsID: manifest.weightsID, parents: parents,
+      model: model, weightsID: manifest.weightsID,
+      parents: try derivation.parents.compactMap { try lineage.model($0.model)?.weightsID },
       manifest: isKnown ? { manifest } : nil)
   }
 

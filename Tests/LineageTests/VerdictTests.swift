@@ -57,28 +57,6 @@ import Testing
     #expect(try reach().values.first == [weights("bad"), weights("child")])
   }
 
-  @Test("a merge that came to the weights of one of its parents is no way from the others to it")
-  func equal() throws {
-    try database.record([("bad", []), ("good", []), ("child", ["good"])])
-    let row = advisory("bad", sequence: 20)
-    try database.publish { publication in
-      var same = ModelRow.named("same", sequence: 10)
-      same.weightsID = self.weights("good")
-      try publication.insertModel(same)
-      try publication.insertDerivation(.of("same", from: ["bad", "good"], sequence: 10))
-      try publication.insertAdvisory(row)
-    }
-    #expect(try reach()[row.digest] == [weights("bad")])
-    #expect(try database.openAdvisories(reaching: [weights("child"), weights("good")]).isEmpty)
-    #expect(try database.descent(from: weights("bad"))?.ways.isEmpty == true)
-    #expect(try database.descent(from: weights("good"))?.ways.map(\.model) == [sha("child")])
-    // Where such a merge had no such parent, equal weights have one lineage.
-    try database.publish { publication in
-      _ = try publication.insertDerivation(.of("same", from: ["bad"], sequence: 11))
-    }
-    #expect(try reach()[row.digest] == Set(["bad", "good", "child"].map(weights)))
-  }
-
   @Test("circles end, and a parent that comes after its child is a parent all the same")
   func circles() throws {
     let row = advisory("parent", sequence: 30)
