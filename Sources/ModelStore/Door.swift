@@ -67,6 +67,12 @@ extension RepositoryError {
 /// True where a file or folder is at the path, links followed.
 func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+/// True where a folder is at the path, links followed.
+func isFolder(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
 /// An absolute path without `.`, `..` and doubled slashes; links are not resolved.
 func absolute(_ path: String) -> String {
   let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path

@@ -29,7 +29,7 @@ struct ExampleFile {
     var set = try repository?.dataSet(reference, besideFile: file != nil)
     if set == nil, let repository, let file, let model = try repository.dataSet(ofLines: Digest(of: file)) {
       // A copy of a data set's lines is that data set: its advisories, names and record hold for it.
-      set = try repository.dataSet(model.hex, besideFile: false)
+      set = try repository.dataSet(model, reference)
     }
     guard let bytes = set.map({ Data($0.lines) }) ?? file else {
       let kinds = repository == nil ? "a file of JSON lines" : "a file of JSON lines or a data set of the store"
@@ -127,8 +127,15 @@ extension Repository {
     _ reference: String, besideFile: Bool
   ) throws -> (model: Digest, names: [String], file: String, digest: Digest, lines: [UInt8])? {
     guard !Self.isPath(reference), let model = try known(reference) else { return nil }
+    if try besideFile && manifest(of: model).kind != .dataset { return nil }
+    return try dataSet(model, reference)
+  }
+
+  /// A data set with its lines, whatever it was called.
+  fileprivate func dataSet(
+    _ model: Digest, _ reference: String
+  ) throws -> (model: Digest, names: [String], file: String, digest: Digest, lines: [UInt8]) {
     let manifest = try manifest(of: model)
-    if besideFile, manifest.kind != .dataset { return nil }
     let set = try dataSet(of: manifest, reference)
     try requirePresent(model)
     _ = try pass(model, "to learn from it", nil)

@@ -51,8 +51,7 @@ final class MaskValues: Sendable {
         places.append(Place(outline: tensor.outline, path: file, offset: header.dataStart + tensor.begin))
       }
     }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+    if exists(path), !isFolder(path) {
       try add(path, try SafetensorsHeader.read(path))
     } else {
       for file in try CheckpointFolder.scan(path).files {

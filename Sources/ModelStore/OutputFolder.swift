@@ -12,11 +12,10 @@ final class OutputFolder {
   /// Refuses a target that is there and not an empty folder. Makes the parent folders.
   init(target path: String) throws {
     target = absolute(path)
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: target, isDirectory: &isFolder) {
-      guard isFolder.boolValue, try FileManager.default.contentsOfDirectory(atPath: target).isEmpty else {
+    if exists(target) {
+      guard isFolder(target), try FileManager.default.contentsOfDirectory(atPath: target).isEmpty else {
         throw RepositoryError(
-          .conflict, "\(path): a new or empty folder expected, found \(isFolder.boolValue ? "files in it" : "a file")",
+          .conflict, "\(path): a new or empty folder expected, found \(isFolder(target) ? "files in it" : "a file")",
           hint: "choose another folder, or empty this one")
       }
     }

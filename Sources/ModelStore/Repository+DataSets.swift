@@ -20,8 +20,7 @@ extension Repository {
       try requireWritable()
       if let name { try Names.check(name) }
       let who = madeBy ?? whoami()
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      if isFolder(path) {
         let folder = try CheckpointFolder.scan(path)
         guard let set = try folder.dataSet() else {
           throw RepositoryError(.invalidInput, "\(path): a data set's folder or a file of JSON lines expected")

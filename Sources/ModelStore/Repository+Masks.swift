@@ -38,8 +38,7 @@ extension Repository {
       try requireWritable()
       if let name { try Names.check(name) }
       let who = madeBy ?? whoami()
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      if isFolder(path) {
         let folder = try CheckpointFolder.scan(path)
         let kind = StoredKind(paths: folder.files.map(\.path))
         if kind == .mask {

@@ -40,26 +40,19 @@ struct Dare: BlockMethod, Pruning {
 
   @inline(__always)
   func magnitudes<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements
-  ) -> (all: Double, kept: Double) {
-    let draw = Draw(block.draws[position], vectors.densities[position])
-    if let found = draw.magnitudes(position, local, of: block) { return found }
-    return plainMagnitudes(changes, position, local, of: block, measurements)
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>
+  ) -> (all: Double, kept: Double)? {
+    Draw(block.draws[position], vectors.densities[position]).magnitudes(position, local, of: block)
   }
 
   @inline(__always)
   func weigh<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
-  ) {
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>, times factor: Wide, times weight: Wide,
+    into changes: UnsafeMutableBufferPointer<Wide>, and sums: UnsafeMutablePointer<Wide>
+  ) -> Bool {
     let density = vectors.densities[position]
-    if density < 1, !vectors.rescalesByPaper,
-      Draw(block.draws[position], density).weigh(
+    return density < 1 && !vectors.rescalesByPaper
+      && Draw(block.draws[position], density).weigh(
         position, local, of: block, times: factor, times: weight, into: changes, and: sums)
-    {
-      return
-    }
-    plainWeigh(changes, position, local, of: block, measurements, times: factor, times: weight, into: sums)
   }
 }

@@ -10,57 +10,30 @@ protocol Pruning {
     _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
     _ measurements: Measurements)
 
-  /// The sums of magnitudes of such elements before and after pruning. `changes` is room for them.
+  /// The sums of magnitudes of such elements before and after pruning, in one step; nil where there is none for them.
   func magnitudes<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements
-  ) -> (all: Double, kept: Double)
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>
+  ) -> (all: Double, kept: Double)?
 
-  /// Fills `changes` with such elements, pruned and times two factors, and adds them to the sums.
+  /// Fills `changes` with such elements, pruned and times two factors, and adds them to the sums, in one step; false
+  /// where there is none for them, and nothing was done.
   func weigh<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>)
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>, times factor: Wide, times weight: Wide,
+    into changes: UnsafeMutableBufferPointer<Wide>, and sums: UnsafeMutablePointer<Wide>
+  ) -> Bool
 }
 
 extension Pruning {
   @inline(__always)
   func magnitudes<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements
-  ) -> (all: Double, kept: Double) {
-    plainMagnitudes(changes, position, local, of: block, measurements)
-  }
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>
+  ) -> (all: Double, kept: Double)? { nil }
 
   @inline(__always)
   func weigh<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
-  ) {
-    plainWeigh(changes, position, local, of: block, measurements, times: factor, times: weight, into: sums)
-  }
-
-  /// Step by step, for all types.
-  @inline(__always)
-  func plainMagnitudes<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements
-  ) -> (all: Double, kept: Double) {
-    block.changes(position, local, into: changes)
-    let all = Wide.magnitudes(changes.baseAddress!, changes.count)
-    prune(changes, position, local, of: block, measurements)
-    return (all, Wide.magnitudes(changes.baseAddress!, changes.count))
-  }
-
-  /// Step by step, for all types.
-  @inline(__always)
-  func plainWeigh<Wide: WideElement>(
-    _ changes: UnsafeMutableBufferPointer<Wide>, _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>,
-    _ measurements: Measurements, times factor: Wide, times weight: Wide, into sums: UnsafeMutablePointer<Wide>
-  ) {
-    block.changes(position, local, into: changes)
-    prune(changes, position, local, of: block, measurements)
-    Wide.weigh(changes, times: factor, times: weight, into: sums)
-  }
+    _ position: Int, _ local: Range<Int>, of block: WideBlock<Wide>, times factor: Wide, times weight: Wide,
+    into changes: UnsafeMutableBufferPointer<Wide>, and sums: UnsafeMutablePointer<Wide>
+  ) -> Bool { false }
 }
 
 /// What the methods over pruned task vectors share: prune, rescale, weigh, elect signs, normalize, times lambda, add
@@ -103,9 +76,15 @@ struct TaskVectors {
           block.forEachChunk(chunk) { local in
             let changes = UnsafeMutableBufferPointer(rebasing: memory[..<local.count])
             for (term, position) in pruned.enumerated() {
-              let found = pruning.magnitudes(changes, position, local, of: block, measurements)
-              sums[2 * term] += found.all
-              sums[2 * term + 1] += found.kept
+              if let found = pruning.magnitudes(position, local, of: block) {
+                sums[2 * term] += found.all
+                sums[2 * term + 1] += found.kept
+                continue
+              }
+              block.changes(position, local, into: changes)
+              sums[2 * term] += Wide.magnitudes(changes.baseAddress!, changes.count)
+              pruning.prune(changes, position, local, of: block, measurements)
+              sums[2 * term + 1] += Wide.magnitudes(changes.baseAddress!, changes.count)
             }
           }
         }
@@ -140,9 +119,15 @@ struct TaskVectors {
         for position in 0..<models {
           let start = position * chunk
           let changes = UnsafeMutableBufferPointer(rebasing: memory[start..<start + local.count])
-          pruning.weigh(
-            changes, position, local, of: block, measurements, times: factors[position], times: scales[position],
-            into: sums.baseAddress!)
+          let (factor, weight) = (factors[position], scales[position])
+          if pruning.weigh(
+            position, local, of: block, times: factor, times: weight, into: changes, and: sums.baseAddress!)
+          {
+            continue
+          }
+          block.changes(position, local, into: changes)
+          pruning.prune(changes, position, local, of: block, measurements)
+          Wide.weigh(changes, times: factor, times: weight, into: sums.baseAddress!)
         }
         if consensus {
           Wide.elect(sums, among: memory.baseAddress!, stride: chunk, weights: scales, normalize: normalize)
