@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { LANES = CK_RANS_LANES, BITS = CK_RANS_SCALE_BITS, SCALE = CK_RANS_SCALE };
+enum { BITS = CK_RANS_SCALE_BITS, SCALE = CK_RANS_SCALE };
 static const uint32_t LEAST = 1u << 16;
 
 typedef uint16_t __attribute__((aligned(1), may_alias)) word;
@@ -18,28 +18,39 @@ int ck_rans_slots_make(ck_rans_slots *table, const uint16_t *frequencies, size_t
   return slot == SCALE;
 }
 
+// 2^44 / frequency, rounded up: x / frequency is x times this / 2^44 for all x below frequency * 2^20.
+static uint64_t reciprocals[SCALE + 1];
+
+__attribute__((constructor)) static void make_reciprocals(void) {
+  for (uint64_t f = 1; f <= SCALE; f++) reciprocals[f] = (((uint64_t)1 << 44) + f - 1) / f;
+}
+
 ptrdiff_t ck_rans_encode(const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
-                         size_t stride, uint16_t *end, size_t room, uint32_t states[LANES]) {
+                         size_t stride, uint16_t *end, size_t room, uint32_t *states, size_t lanes) {
   word *to = end, *least = to - room;
-  for (int lane = 0; lane < LANES; lane++) states[lane] = LEAST;
+  for (size_t lane = 0; lane < lanes; lane++) states[lane] = LEAST;
   for (size_t i = n; i-- > 0;) {
     uint32_t code = codes[(contexts ? contexts[i] * stride : 0) + symbols[i]];
-    uint32_t frequency = code & 0xFFFF, x = states[i % LANES];
-    if (x >= (uint64_t)frequency << (32 - BITS)) {
-      if (to == least) return -1;
-      *--to = (uint16_t)x;
-      x >>= 16;
-    }
-    states[i % LANES] = (x / frequency << BITS) + x % frequency + (code >> 16);
+    uint32_t frequency = code & 0xFFFF, x = states[i & (lanes - 1)];
+    // No branch: whether a word goes out is as good as random.
+    uint32_t goes = x >= (uint64_t)frequency << (32 - BITS);
+    if (to > least)
+      to[-1] = (uint16_t)x;
+    else if (goes)
+      return -1;
+    to -= goes;
+    x >>= 16 * goes;
+    uint32_t times = (uint32_t)(x * reciprocals[frequency] >> 44);
+    states[i & (lanes - 1)] = (times << BITS) + (x - times * frequency) + (code >> 16);
   }
   return (word *)end - to;
 }
 
 // One symbol after another from `i` on; says how many words are used then, SIZE_MAX where they run out.
 static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t n, const ck_rans_slots *tables,
-                     const word *words, size_t used, size_t count, uint32_t *states) {
+                     const word *words, size_t used, size_t count, uint32_t *states, size_t lanes) {
   for (; i < n; i++) {
-    uint32_t x = states[i % LANES];
+    uint32_t x = states[i & (lanes - 1)];
     uint32_t slot = tables[contexts ? contexts[i] : 0].slots[x & (SCALE - 1)];
     symbols[i] = (uint8_t)slot;
     x = ((slot >> 8 & 0xFFF) + 1) * (x >> BITS) + (slot >> 20);
@@ -47,7 +58,7 @@ static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t
       if (used == count) return SIZE_MAX;
       x = x << 16 | words[used++];
     }
-    states[i % LANES] = x;
+    states[i & (lanes - 1)] = x;
   }
   return used;
 }
@@ -55,18 +66,21 @@ static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Whole groups of 32 symbols while a group's words are sure to be there. Return the symbols done.
+// Whole rounds of all lanes while a round's words are sure to be there. Return the symbols done.
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,popcnt")))
 #define AVX2 __attribute__((target("avx2,bmi2,popcnt")))
+#define INLINE static inline __attribute__((always_inline))
 
-AVX512 static size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
-                                   const word *words, size_t *used, size_t count, uint32_t *states) {
+AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
+                                   const word *words, size_t *used, size_t count, uint32_t *states,
+                                   const size_t lanes) {
   const __m512i low = _mm512_set1_epi32(SCALE - 1), middle = _mm512_set1_epi32(0xFFF), one = _mm512_set1_epi32(1);
   const __m512i least = _mm512_set1_epi32((int)LEAST);
-  __m512i x[2] = {_mm512_loadu_si512(states), _mm512_loadu_si512(states + 16)};
+  __m512i x[CK_RANS_LANES_MOST / 16];
+  for (size_t v = 0; v < lanes / 16; v++) x[v] = _mm512_loadu_si512(states + 16 * v);
   size_t i = 0, at = *used;
-  for (; i + LANES <= n && count - at >= LANES; i += LANES) {
-    for (int v = 0; v < 2; v++) {
+  for (; i + lanes <= n && count - at >= lanes; i += lanes) {
+    for (size_t v = 0; v < lanes / 16; v++) {
       __m512i place = _mm512_and_si512(x[v], low);
       if (contexts) {
         __m512i context = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(contexts + i + 16 * v)));
@@ -78,7 +92,7 @@ AVX512 static size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
       __m512i rest = _mm512_srli_epi32(slot, 20);
       x[v] = _mm512_add_epi32(_mm512_mullo_epi32(frequency, _mm512_srli_epi32(x[v], BITS)), rest);
     }
-    for (int v = 0; v < 2; v++) {
+    for (size_t v = 0; v < lanes / 16; v++) {
       __mmask16 small = _mm512_cmplt_epu32_mask(x[v], least);
       __m512i next = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(words + at)));
       next = _mm512_maskz_expand_epi32(small, next);
@@ -86,22 +100,21 @@ AVX512 static size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
       at += (size_t)__builtin_popcount(small);
     }
   }
-  _mm512_storeu_si512(states, x[0]);
-  _mm512_storeu_si512(states + 16, x[1]);
+  for (size_t v = 0; v < lanes / 16; v++) _mm512_storeu_si512(states + 16 * v, x[v]);
   *used = at;
   return i;
 }
 
-AVX2 static size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
-                               const word *words, size_t *used, size_t count, uint32_t *states) {
+AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
+                               const word *words, size_t *used, size_t count, uint32_t *states, const size_t lanes) {
   const __m256i low = _mm256_set1_epi32(SCALE - 1), middle = _mm256_set1_epi32(0xFFF), one = _mm256_set1_epi32(1);
   const __m256i bytes = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,
                                          4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1);
-  __m256i x[4];
-  for (int v = 0; v < 4; v++) x[v] = _mm256_loadu_si256((const __m256i *)(states + 8 * v));
+  __m256i x[CK_RANS_LANES_MOST / 8];
+  for (size_t v = 0; v < lanes / 8; v++) x[v] = _mm256_loadu_si256((const __m256i *)(states + 8 * v));
   size_t i = 0, at = *used;
-  for (; i + LANES <= n && count - at >= LANES; i += LANES) {
-    for (int v = 0; v < 4; v++) {
+  for (; i + lanes <= n && count - at >= lanes; i += lanes) {
+    for (size_t v = 0; v < lanes / 8; v++) {
       __m256i place = _mm256_and_si256(x[v], low);
       if (contexts) {
         __m256i context = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(contexts + i + 8 * v)));
@@ -115,7 +128,7 @@ AVX2 static size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
       __m256i rest = _mm256_srli_epi32(slot, 20);
       x[v] = _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(x[v], BITS)), rest);
     }
-    for (int v = 0; v < 4; v++) {
+    for (size_t v = 0; v < lanes / 8; v++) {
       __m256i small = _mm256_cmpeq_epi32(_mm256_srli_epi32(x[v], 16), _mm256_setzero_si256());
       unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(small));
       // Of each lane that takes a word, which of the next words.
@@ -128,10 +141,24 @@ AVX2 static size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
       at += (size_t)__builtin_popcount(mask);
     }
   }
-  for (int v = 0; v < 4; v++) _mm256_storeu_si256((__m256i *)(states + 8 * v), x[v]);
+  for (size_t v = 0; v < lanes / 8; v++) _mm256_storeu_si256((__m256i *)(states + 8 * v), x[v]);
   *used = at;
   return i;
 }
+
+#define LANES(N)                                                                                                     \
+  AVX512 static size_t decode_avx512_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                        \
+                                         const ck_rans_slots *tables, const word *words, size_t *used, size_t count, \
+                                         uint32_t *states) {                                                         \
+    return decode_avx512(symbols, contexts, n, tables, words, used, count, states, N);                               \
+  }                                                                                                                  \
+  AVX2 static size_t decode_avx2_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                            \
+                                     const ck_rans_slots *tables, const word *words, size_t *used, size_t count,     \
+                                     uint32_t *states) {                                                             \
+    return decode_avx2(symbols, contexts, n, tables, words, used, count, states, N);                                 \
+  }
+LANES(32)
+LANES(64)
 
 static int paths = 1;
 
@@ -149,14 +176,22 @@ static const int paths = 1;
 int ck_rans_paths(void) { return paths; }
 
 int ck_rans_decode(int path, uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
-                   const void *words, size_t count, uint32_t states[LANES]) {
-  size_t done = 0, used = 0;
+                   const void *words, size_t count, size_t *used, uint32_t *states, size_t lanes) {
+  size_t done = 0, at = *used;
 #if defined(__x86_64__)
-  if (path == 3) done = decode_avx512(symbols, contexts, n, tables, words, &used, count, states);
-  if (path == 2) done = decode_avx2(symbols, contexts, n, tables, words, &used, count, states);
+  if (path == 3)
+    done = (lanes == 32 ? decode_avx512_32 : decode_avx512_64)(symbols, contexts, n, tables, words, &at, count, states);
+  if (path == 2)
+    done = (lanes == 32 ? decode_avx2_32 : decode_avx2_64)(symbols, contexts, n, tables, words, &at, count, states);
 #endif
-  if (decode(symbols, contexts, done, n, tables, words, used, count, states) != count) return 0;
-  for (int lane = 0; lane < LANES; lane++)
+  at = decode(symbols, contexts, done, n, tables, words, at, count, states, lanes);
+  if (at == SIZE_MAX) return 0;
+  *used = at;
+  return 1;
+}
+
+int ck_rans_is_whole(const uint32_t *states, size_t lanes) {
+  for (size_t lane = 0; lane < lanes; lane++)
     if (states[lane] != LEAST) return 0;
   return 1;
 }

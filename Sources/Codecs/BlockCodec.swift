@@ -1,3 +1,5 @@
+package import Tensors
+
 /// How a block is coded, by the number that the frame's block table stores. Numbers never change meaning.
 package enum BlockCodec: UInt8, Sendable, CaseIterable {
   /// The bytes themselves.
@@ -8,26 +10,44 @@ package enum BlockCodec: UInt8, Sendable, CaseIterable {
   case delta = 2
   /// The base's block itself: no bytes.
   case equal = 3
+  /// Change of each element from the base's, entropy-coded by how large the changes around it are in units of its last
+  /// place.
+  case change = 4
+
+  /// Whether it takes the base's block to decode.
+  package var usesBase: Bool { self == .delta || self == .equal || self == .change }
 }
 
-/// What a codec must know of the elements: the width of the coded unit and whether it is a sign-magnitude float.
+/// What a codec must know of the elements: the width of the coded unit and the layout of its bits.
 package struct BlockFormat: Sendable, Equatable {
   /// 1, 2, 4 or 8 bytes.
   package let width: Int
-  package let isFloat: Bool
+  /// Bits of a float's mantissa, below its exponent and its sign; 0 for integers.
+  package let mantissa: Int
 
-  /// - Precondition: width is 1, 2, 4 or 8.
-  package init(width: Int, isFloat: Bool) {
+  /// A sign-magnitude float.
+  package var isFloat: Bool { mantissa > 0 }
+
+  /// - Precondition: width is 1, 2, 4 or 8, and a mantissa leaves room for sign and exponent.
+  package init(width: Int, mantissa: Int) {
     precondition([1, 2, 4, 8].contains(width), "units are of 1, 2, 4 or 8 bytes")
+    precondition(mantissa == 0 || (2..<8 * width - 1).contains(mantissa), "a mantissa between 2 bits and the exponent")
     self.width = width
-    self.isFloat = isFloat
+    self.mantissa = mantissa
   }
+
+  /// That of a tensor's elements.
+  package init(_ dtype: DType) { self.init(width: dtype.codingWidth, mantissa: dtype.codingMantissa) }
+
+  /// That of a file.
+  package static let bytes = BlockFormat(width: 1, mantissa: 0)
 }
 
 /// Codes and decodes blocks with buffers and zstd contexts of its own; one for each worker.
 package final class BlockCoder {
   let zstd: ZstdContexts
   let nibbles: NibbleCoder
+  let changes: ChangeCodec
   private(set) var planes: UnsafeMutableRawBufferPointer
   /// Where the planes of a block under way lie.
   let places: UnsafeMutablePointer<UnsafePointer<UInt8>?>
@@ -35,6 +55,7 @@ package final class BlockCoder {
   package init() {
     zstd = ZstdContexts()
     nibbles = NibbleCoder()
+    changes = ChangeCodec()
     planes = .allocate(byteCount: 0, alignment: 64)
     places = .allocate(capacity: 8)
     places.initialize(repeating: nil, count: 8)
@@ -50,8 +71,8 @@ package final class BlockCoder {
 
   /// Codes one block into `out` (at least `capacity(for:)` bytes) and says how.
   ///
-  /// With a base: equal where the bytes are the same, else a delta, else — where the delta saves less than a third —
-  /// the smallest of delta, planes and raw. Without: planes, or raw where those do not save 1 %.
+  /// With a base: equal where the bytes are the same, else the change or the delta, else — where that saves less than
+  /// a third — the smallest of it, planes and raw. Without: planes, or raw where those do not save 1 %.
   /// - Parameter base: as many bytes as `block`, or nil.
   package func encode(
     _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat,
@@ -63,22 +84,47 @@ package final class BlockCoder {
     if let base {
       precondition(base.count == block.count, "a base block has the block's length")
       if EqualCodec.applies(block, base: base) { return (.equal, 0) }
-      if let count = DeltaCodec.encode(block, base: base, format: format, coder: self, into: out) {
-        if count * 3 <= block.count * 2 { return (.delta, count) }
-        best = (.delta, count)
-      }
+      best = encodeChange(block, base: base, format: format, into: out)
+      if let best, best.count * 3 <= block.count * 2 { return best }
     }
     let limit = min(best?.count ?? .max, block.count - block.count / 100)
     if let count = PlaneCodec.encode(block, format: format, coder: self, into: out), count < limit {
       return (.planes, count)
     }
-    if let best, best.count < block.count, let base,
-      let count = DeltaCodec.encode(block, base: base, format: format, coder: self, into: out)
+    if let best, best.count < block.count, let base, let count = encode(block, base, format, as: best.codec, into: out)
     {
-      return (.delta, count)
+      return (best.codec, count)
     }
     out.copyMemory(from: block)
     return (.raw, block.count)
+  }
+
+  /// Blocks below this are so small that tables decide.
+  private static let smallBytes = 64 * 1024
+
+  /// The change where it applies. Where that need not be the smaller, of integers and small blocks, the delta is tried
+  /// too.
+  private func encodeChange(
+    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat,
+    into out: UnsafeMutableRawBufferPointer
+  ) -> (codec: BlockCodec, count: Int)? {
+    let change = encode(block, base, format, as: .change, into: out)
+    if let change, format.isFloat, block.count >= Self.smallBytes { return (.change, change) }
+    if let delta = encode(block, base, format, as: .delta, into: out), delta <= change ?? .max {
+      return (.delta, delta)
+    }
+    return encode(block, base, format, as: .change, into: out).map { (.change, $0) }
+  }
+
+  private func encode(
+    _ block: UnsafeRawBufferPointer, _ base: UnsafeRawBufferPointer, _ format: BlockFormat, as codec: BlockCodec,
+    into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    guard codec == .change else {
+      return DeltaCodec.encode(block, base: base, format: format, coder: self, into: out)
+    }
+    return ChangeCodec.applies(to: format)
+      ? changes.encode(block, base: base, format: format, coder: self, into: out) : nil
   }
 
   /// Decodes one block into `out`, whose count is the block's raw length.
@@ -94,6 +140,7 @@ package final class BlockCoder {
     case .planes: try PlaneCodec.decode(coded, format: format, coder: self, into: out)
     case .delta: try DeltaCodec.decode(coded, base: base, format: format, coder: self, into: out)
     case .equal: try EqualCodec.decode(coded, base: base, into: out)
+    case .change: try changes.decode(coded, base: base, format: format, coder: self, into: out)
     }
   }
 

@@ -4,6 +4,7 @@ package enum CodecError: Error, Sendable, Equatable {
   case length(expected: Int, found: Int)
   case planeTable(reason: String)
   case zstd(plane: Int, reason: String)
+  case change(reason: String)
   case missingBase
 }
 
@@ -14,7 +15,8 @@ extension CodecError: CustomStringConvertible {
     case .length(let expected, let found): "block of \(expected) bytes expected, \(found) found"
     case .planeTable(let reason): "plane table: \(reason)"
     case .zstd(let plane, let reason): "plane \(plane): \(reason)"
-    case .missingBase: "a delta block without its base's bytes"
+    case .change(let reason): "changes: \(reason)"
+    case .missingBase: "a block of changes without its base's bytes"
     }
   }
 }

@@ -8,9 +8,10 @@ final class NibbleCoder {
   private var symbols = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var words = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private let slots = UnsafeMutablePointer<ck_rans_slots>.allocate(capacity: 17)
-  private var states = [UInt32](repeating: 0, count: CK_RANS_LANES)
+  private var states = [UInt32](repeating: 0, count: NibbleCoder.lanes)
   private let path: Int32
-  private static let statesBytes = 4 * CK_RANS_LANES
+  private static let lanes = 32
+  private static let statesBytes = 4 * lanes
 
   /// The ways to decode that this processor has, by number.
   static var paths: ClosedRange<Int32> { 1...ck_rans_paths() }
@@ -70,7 +71,7 @@ final class NibbleCoder {
     guard room >= 0 else { return nil }
     let end = words.baseAddress!.assumingMemoryBound(to: UInt16.self) + words.count / 2
     let count = codes.withUnsafeBufferPointer {
-      ck_rans_encode(symbols, contexts, n, $0.baseAddress!, 16, end, min(room, words.count / 2), &states)
+      ck_rans_encode(symbols, contexts, n, $0.baseAddress!, 16, end, min(room, words.count / 2), &states, Self.lanes)
     }
     guard count >= 0 else { return nil }
     states.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: out[start...]).copyMemory(from: $0) }
@@ -112,9 +113,11 @@ final class NibbleCoder {
     states.withUnsafeMutableBytes {
       $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: coded[range.prefix(Self.statesBytes)]))
     }
+    let count = (range.count - Self.statesBytes) / 2
+    var used = 0
     return ck_rans_decode(
-      path, symbols, contexts, n, tables, coded.baseAddress! + range.lowerBound + Self.statesBytes,
-      (range.count - Self.statesBytes) / 2, &states) == 1
+      path, symbols, contexts, n, tables, coded.baseAddress! + range.lowerBound + Self.statesBytes, count, &used,
+      &states, Self.lanes) == 1 && used == count && ck_rans_is_whole(&states, Self.lanes) == 1
   }
 
   private func room(_ count: Int) -> (upper: UnsafeMutablePointer<UInt8>, lower: UnsafeMutablePointer<UInt8>) {

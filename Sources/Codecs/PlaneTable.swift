@@ -4,7 +4,7 @@ internal import CZstd
 ///
 /// Modes: 0 the bytes themselves, 1 one zstd frame, 2 one byte that fills the plane, 3 `NibbleCoder`.
 enum PlaneTable {
-  private static let entryBytes = 5
+  static let entryBytes = 5
 
   /// Codes planes that lie one after another. Nil where the result would not be smaller than the planes.
   static func encode(
@@ -16,26 +16,58 @@ enum PlaneTable {
       let bytes = UnsafeRawBufferPointer(rebasing: planes[plane * length..<(plane + 1) * length])
       let room = planes.count - at
       guard room > 0 else { return nil }
-      let mode: UInt8
-      let count: Int
-      if bytes.allSatisfy({ $0 == bytes[0] }) {
-        (mode, count) = (2, 1)
-        out[at] = bytes[0]
-      } else if let way = way(of: bytes, width: width, coder: coder),
-        let coded = way.compress(bytes, coder, into: UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])),
-        coded < length - length / 50
-      {
-        (mode, count) = (way.mode, coded)
-      } else {
-        guard length <= room else { return nil }
-        (mode, count) = (0, length)
-        UnsafeMutableRawBufferPointer(rebasing: out[at..<at + length]).copyMemory(from: bytes)
-      }
+      let body = UnsafeMutableRawBufferPointer(rebasing: out[at..<at + room])
+      guard let (mode, count) = code(bytes, width: width, coder: coder, into: body) else { return nil }
       out[plane * entryBytes] = mode
       out.storeBytes(of: UInt32(count).littleEndian, toByteOffset: plane * entryBytes + 1, as: UInt32.self)
       at += count
     }
     return at < planes.count ? at : nil
+  }
+
+  /// Codes one plane; nil where it does not fit.
+  private static func code(
+    _ bytes: UnsafeRawBufferPointer, width: Int, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
+  ) -> (mode: UInt8, count: Int)? {
+    if let first = bytes.first, bytes.allSatisfy({ $0 == first }) {
+      out[0] = first
+      return (2, 1)
+    }
+    if let way = way(of: bytes, width: width, coder: coder), let coded = way.compress(bytes, coder, into: out),
+      coded < bytes.count - bytes.count / 50
+    {
+      return (way.mode, coded)
+    }
+    guard bytes.count <= out.count else { return nil }
+    out.copyMemory(from: bytes)
+    return (0, bytes.count)
+  }
+
+  /// Appends one plane of single bytes with its entry: at most its size and that of the entry.
+  static func put(_ bytes: UnsafeRawBufferPointer, coder: BlockCoder, into writer: inout ByteWriter) {
+    let entry = writer.rest
+    let body = UnsafeMutableRawBufferPointer(rebasing: entry[entryBytes...])
+    guard let (mode, count) = code(bytes, width: 1, coder: coder, into: body) else {
+      preconditionFailure("room for a plane as it is")
+    }
+    writer.put(mode)
+    writer.put(UInt32(count))
+    writer.advance(by: count)
+  }
+
+  /// Reads such a plane from `at` on, of exactly the size of `out`.
+  static func take(
+    _ coded: UnsafeRawBufferPointer, _ at: inout Int, into out: UnsafeMutableRawBufferPointer, coder: BlockCoder
+  ) throws(CodecError) {
+    guard coded.count - at >= entryBytes else { throw .planeTable(reason: "cut short") }
+    let mode = coded[at]
+    let count = Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: at + 1, as: UInt32.self)))
+    at += entryBytes
+    guard count <= coded.count - at else { throw .planeTable(reason: "a plane runs past the block") }
+    let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
+    let place = try decode(body, mode: mode, plane: 0, into: out, coder: coder)
+    if place.baseAddress != UnsafeRawPointer(out.baseAddress) { out.copyMemory(from: place) }
+    at += count
   }
 
   /// Bytes of a plane that are looked at to choose a profile.
@@ -105,25 +137,33 @@ enum PlaneTable {
       guard count <= coded.count - at else { throw .planeTable(reason: "plane \(plane) runs past the block") }
       let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
       let target = UnsafeMutableRawBufferPointer(rebasing: scratch[plane * length..<(plane + 1) * length])
-      var place = UnsafeRawBufferPointer(target)
-      switch mode {
-      case 0:
-        guard count == length else { throw .length(expected: length, found: count) }
-        place = body
-      case 1: try coder.zstd.decompress(body, into: target, plane: plane)
-      case 2:
-        guard count == 1 else { throw .length(expected: 1, found: count) }
-        target.initializeMemory(as: UInt8.self, repeating: body[0])
-      case 3:
-        guard coder.nibbles.decode(body, into: target) else {
-          throw .planeTable(reason: "plane \(plane) is no well-formed sequence of halves of bytes")
-        }
-      default: throw .planeTable(reason: "unknown mode \(mode)")
-      }
+      let place = try decode(body, mode: mode, plane: plane, into: target, coder: coder)
       coder.places[plane] = place.bindMemory(to: UInt8.self).baseAddress
       at += count
     }
     guard at == coded.count else { throw .planeTable(reason: "\(coded.count - at) bytes left over") }
     return UnsafePointer(coder.places)
+  }
+
+  /// Decodes one plane and says where it lies then: in `target`, or where it was stored as it is.
+  private static func decode(
+    _ body: UnsafeRawBufferPointer, mode: UInt8, plane: Int, into target: UnsafeMutableRawBufferPointer,
+    coder: BlockCoder
+  ) throws(CodecError) -> UnsafeRawBufferPointer {
+    switch mode {
+    case 0:
+      guard body.count == target.count else { throw .length(expected: target.count, found: body.count) }
+      return body
+    case 1: try coder.zstd.decompress(body, into: target, plane: plane)
+    case 2:
+      guard body.count == 1 else { throw .length(expected: 1, found: body.count) }
+      target.initializeMemory(as: UInt8.self, repeating: body[0])
+    case 3:
+      guard coder.nibbles.decode(body, into: target) else {
+        throw .planeTable(reason: "plane \(plane) is no well-formed sequence of halves of bytes")
+      }
+    default: throw .planeTable(reason: "unknown mode \(mode)")
+    }
+    return UnsafeRawBufferPointer(target)
   }
 }

@@ -131,7 +131,7 @@ extension Repository {
         let theirs = space.buffer(31, count: length)
         try reader.read(at: start, into: theirs, space)
         let out = space.buffer(32, count: BlockCoder.capacity(for: length))
-        let format = BlockFormat(width: tensor.dtype.codingWidth, isFloat: tensor.dtype.codesAsFloat)
+        let format = BlockFormat(tensor.dtype)
         let block = UnsafeRawBufferPointer(bytes)
         cost.solo += space.coder.encode(block, base: nil, format: format, into: out).count
         cost.delta += space.coder.encode(block, base: UnsafeRawBufferPointer(theirs), format: format, into: out).count

@@ -22,12 +22,12 @@ final class Ingest {
     static func tensor(file: Int, size: Int, dtype: DType, base: ObjectReader?) -> Item {
       Item(
         file: file, size: size, dtype: dtype.code,
-        format: BlockFormat(width: dtype.codingWidth, isFloat: dtype.codesAsFloat), base: base)
+        format: BlockFormat(dtype), base: base)
     }
 
     /// Plain bytes.
     static func bytes(file: Int, size: Int) -> Item {
-      Item(file: file, size: size, dtype: 0, format: BlockFormat(width: 1, isFloat: false), base: nil)
+      Item(file: file, size: size, dtype: 0, format: .bytes, base: nil)
     }
   }
 
@@ -108,7 +108,7 @@ final class Ingest {
     }
     if !slot.piece.range.isEmpty {
       try writer.append(slot.codedBytes, codec: slot.codec, checksum: slot.checksum)
-      usesBase = usesBase || slot.codec == BlockCodec.delta.rawValue || slot.codec == BlockCodec.equal.rawValue
+      usesBase = usesBase || BlockCodec(rawValue: slot.codec)?.usesBase == true
     }
     guard slot.piece.isLast else { return }
     let digest = digest(slot.piece.item)

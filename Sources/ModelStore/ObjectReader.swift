@@ -73,7 +73,7 @@ final class ObjectReader: Sendable {
         object: trailer.digest, pack: path, block: index, expected: block.checksum, found: sum)
     }
     var baseBytes: UnsafeRawBufferPointer?
-    if block.codec == BlockCodec.delta.rawValue, let base {
+    if BlockCodec(rawValue: block.codec)?.usesBase == true, let base {
       baseBytes = try base.block(trailer.rawRange(ofBlock: index), space, level: level + 1)
     }
     try space.coder.decode(
@@ -102,6 +102,9 @@ final class ObjectReader: Sendable {
 extension FrameTrailer {
   /// How the blocks of this frame are coded.
   var format: BlockFormat {
-    BlockFormat(width: width, isFloat: DType(code: dtype)?.codesAsFloat ?? false)
+    guard let dtype = DType(code: dtype), dtype.codingWidth == width else {
+      return BlockFormat(width: width, mantissa: 0)
+    }
+    return BlockFormat(dtype)
   }
 }

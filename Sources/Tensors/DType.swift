@@ -59,11 +59,16 @@ package enum DType: String, CaseIterable, Sendable, Hashable {
     self == .c64 ? 4 : max(1, bits / 8)
   }
 
-  /// True where the units of `codingWidth` bytes are sign-magnitude floating-point numbers.
-  package var codesAsFloat: Bool {
+  /// Bits of the mantissa where the units of `codingWidth` bytes are sign-magnitude floating-point numbers, else 0.
+  package var codingMantissa: Int {
     switch self {
-    case .f16, .bf16, .f32, .f64, .c64, .f8e5m2, .f8e4m3: true
-    default: false
+    case .f8e5m2: 2
+    case .f8e4m3: 3
+    case .bf16: 7
+    case .f16: 10
+    case .f32, .c64: 23
+    case .f64: 52
+    default: 0
     }
   }
 }

@@ -45,5 +45,5 @@ extension BlockCoder {
 
 /// Every width, as floats and as integers.
 let formats = [1, 2, 4, 8].flatMap { width in
-  [BlockFormat(width: width, isFloat: true), BlockFormat(width: width, isFloat: false)]
+  [BlockFormat(width: width, mantissa: [1: 3, 2: 7, 4: 23, 8: 52][width]!), BlockFormat(width: width, mantissa: 0)]
 }

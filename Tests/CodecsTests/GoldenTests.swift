@@ -5,7 +5,7 @@ import Testing
 @Suite("the block format on disk")
 struct GoldenTests {
   let coder = BlockCoder()
-  let halves = BlockFormat(width: 2, isFloat: true)
+  let halves = BlockFormat(width: 2, mantissa: 7)
 
   /// 1.0 and -1.0 in bf16, 32 times each in turn.
   let block: [UInt8] = (0..<32).flatMap { _ in [0x80, 0x3f, 0x80, 0xbf] as [UInt8] }
@@ -33,7 +33,7 @@ struct GoldenTests {
   func zstd() throws {
     // Magic, single segment with a content size of 4, one last raw block of 4 bytes.
     let frame: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 4, 0x21, 0, 0, 9, 8, 7, 6]
-    let bytes = BlockFormat(width: 1, isFloat: false)
+    let bytes = BlockFormat.bytes
     #expect(try coder.read(1, [1, 13, 0, 0, 0] + frame, base: nil, bytes, count: 4) == [9, 8, 7, 6])
   }
 
@@ -50,13 +50,74 @@ struct GoldenTests {
     let upper = states((1 << 16) / 2048 * 4096, (1 << 16) / 2048 * 4096 + 2048)
     let body = tables + [0, 0, 0, 0] + upper + states(1 << 16, 1 << 16)
     let length: [UInt8] = [UInt8(body.count & 255), UInt8(body.count >> 8), 0, 0]
-    let bytes = BlockFormat(width: 1, isFloat: false)
+    let bytes = BlockFormat.bytes
     #expect(try coder.read(1, [3] + length + body, base: nil, bytes, count: 2) == [0x00, 0x11])
+  }
+
+  /// A change block of one token a context, which takes no words: the numbers and bits that a test wants.
+  private func changes(
+    form: UInt8 = 0, least: Int, scales: [UInt8], tokens: [Int: UInt8], raw: [UInt8] = [], escapes: [UInt8] = []
+  ) -> [UInt8] {
+    func little(_ value: Int, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    func plane(_ bytes: [UInt8]) -> [UInt8] { [0] + little(bytes.count, 4) + bytes }
+    // 49 quarters are 4096, the step from 0 is folded to 98.
+    let tables = (0..<33).flatMap { context -> [UInt8] in
+      tokens[context].map { [$0 + 1] + [UInt8](repeating: 0, count: Int($0)) + [98] } ?? [0]
+    }
+    let head = [form, 0] + little(least, 2) + little(0, 4) + little(raw.count, 4) + little(escapes.count, 4)
+    return head + little(tables.count, 2) + plane(scales) + plane(tables)
+      + (0..<64).flatMap { _ in little(1 << 16, 4) } + raw + escapes + [UInt8](repeating: 0, count: 8)
+  }
+
+  private func elements(_ values: [UInt16]) -> [UInt8] { values.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] } }
+
+  @Test("a change block: tokens by the level of the change, raw bits, escapes, new values where changes are large")
+  func change() throws {
+    let one = [UInt16](repeating: 0x3f80, count: 128)
+    // 252 half octaves of 2^-133: the mean change is a unit in the last place of 1.0, whose field is 127. Level 0.
+    let next = elements([UInt16](repeating: 0x3f81, count: 128))
+    #expect(
+      try coder.read(4, changes(least: 252, scales: [1], tokens: [11: 33]), base: elements(one), halves, count: 256)
+        == next)
+    // Level 6 is context 17 and has a raw bit: 4 and a bit, from -1.0 away from zero.
+    let eights = changes(least: 258, scales: [1], tokens: [17: 36], raw: [UInt8](repeating: 0xAA, count: 16))
+    let minus = elements(one.map { $0 | 0x8000 })
+    let away = elements((0..<128).map { 0xbf88 + UInt16($0 % 2) })
+    #expect(try coder.read(4, eights, base: minus, halves, count: 256) == away)
+    // 40 is 9 past the last token: octave 3, and 001 in the escapes, three bytes for eight of them.
+    let octave = changes(
+      least: 252, scales: [1], tokens: [11: 70], escapes: (0..<16).flatMap { _ in [0x49, 0x92, 0x24] as [UInt8] })
+    #expect(
+      try coder.read(4, octave, base: elements(one), halves, count: 256)
+        == elements([UInt16](repeating: 0x3fa8, count: 128)))
+    // 2^-8 under the same scale is level 16, context 25: half octave 24 from 2^-12 times the scale on, sign turned.
+    let turned = changes(least: 252, scales: [1], tokens: [25: 49], raw: [UInt8](repeating: 0, count: 96))
+    #expect(
+      try coder.read(4, turned, base: elements([UInt16](repeating: 0x3b80, count: 128)), halves, count: 256)
+        == elements([UInt16](repeating: 0xbf80, count: 128)))
+    // Groups of scale 0 are the base's; the last may be short.
+    let none = changes(least: 0, scales: [0, 0], tokens: [:])
+    #expect(try coder.read(4, none, base: elements(one + [7]), halves, count: 258) == elements(one + [7]))
+  }
+
+  @Test("a change block may hold F32 as the BF16 or F16 that its values are")
+  func narrowed() throws {
+    let wide = BlockFormat(width: 4, mantissa: 23)
+    func floats(_ value: Float) -> [UInt8] {
+      (0..<64).flatMap { _ in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * $0)) } }
+    }
+    let bf16 = changes(form: 1, least: 252, scales: [1], tokens: [11: 33])
+    #expect(try coder.read(4, bf16, base: floats(1.001), wide, count: 256) == floats(1 + 1 / 128))
+    // A unit of F16's 1.0, whose field is 15, is 28 half octaves of 2^-24.
+    let f16 = changes(form: 2, least: 28, scales: [1], tokens: [11: 33])
+    #expect(try coder.read(4, f16, base: floats(1), wide, count: 256) == floats(1 + 1 / 1024))
   }
 
   @Test("codec numbers keep their meaning")
   func numbers() {
-    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3])
-    #expect([BlockCodec.raw, .planes, .delta, .equal].map(\.rawValue) == [0, 1, 2, 3])
+    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3, 4])
+    #expect([BlockCodec.raw, .planes, .delta, .equal, .change].map(\.rawValue) == [0, 1, 2, 3, 4])
   }
 }

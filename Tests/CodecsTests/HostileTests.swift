@@ -38,7 +38,7 @@ struct HostileTests {
         for flip in [1, 0x80, UInt8.random(in: 1...255, using: &random)] {
           var bytes = coded.bytes
           bytes[index] ^= flip
-          for number in UInt8(0)...3 { _ = try? coder.read(number, bytes, base: base, format, count: 256) }
+          for number in UInt8(0)...4 { _ = try? coder.read(number, bytes, base: base, format, count: 256) }
         }
       }
       #expect(
@@ -52,21 +52,22 @@ struct HostileTests {
     for format in formats {
       for count in 0..<80 {
         let bytes = random.bytes(count).map { $0 & 3 }
-        for number in UInt8(0)...4 { _ = try? coder.read(number, bytes, base: nil, format, count: 64) }
+        for number in UInt8(0)...5 { _ = try? coder.read(number, bytes, base: nil, format, count: 64) }
       }
     }
   }
 
   @Test("each way to be wrong has its own error")
   func names() {
-    let bytes = BlockFormat(width: 1, isFloat: false)
-    let pairs = BlockFormat(width: 2, isFloat: false)
+    let bytes = BlockFormat.bytes
+    let pairs = BlockFormat(width: 2, mantissa: 0)
     func error(_ number: UInt8, _ coded: [UInt8], base: [UInt8]? = nil, _ format: BlockFormat, count: Int)
       -> CodecError?
     {
       #expect(throws: CodecError.self) { try coder.read(number, coded, base: base, format, count: count) }
     }
-    #expect(error(4, [], bytes, count: 0) == .unknownCodec(4))
+    #expect(error(5, [], bytes, count: 0) == .unknownCodec(5))
+    #expect(error(4, [], bytes, count: 2) == .missingBase)
     #expect(error(0, [1], bytes, count: 2) == .length(expected: 2, found: 1))
     #expect(error(2, [], bytes, count: 2) == .missingBase)
     #expect(error(3, [], bytes, count: 2) == .missingBase)

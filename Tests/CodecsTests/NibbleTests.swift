@@ -51,7 +51,7 @@ struct NibbleTests {
     let entropy = -(density * log2(density) + (1 - density) * log2(1 - density)) * Double(bytes.count)
     let coded = try #require(Self.code(bytes, NibbleCoder()))
     #expect(Double(coded.count) < 1.03 * entropy + 700)
-    let block = BlockCoder().code(bytes, base: nil, BlockFormat(width: 1, isFloat: false))
+    let block = BlockCoder().code(bytes, base: nil, BlockFormat.bytes)
     #expect(Double(block.bytes.count) < 1.05 * entropy + 700)
   }
 

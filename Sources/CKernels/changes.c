@@ -1,0 +1,248 @@
+#include "changes.h"
+#include "bitstream.h"
+#include "clones.h"
+
+#define ORDER(T, B, x) ((T)((x) ^ (T)((T)(0 - (T)((x) >> (B - 1))) | (T)((T)1 << (B - 1)))))
+#define UNORDER(T, B, y) ((T)((y) ^ (T)((T)((T)((y) >> (B - 1)) - 1) | (T)((T)1 << (B - 1)))))
+
+enum { GROUP = CK_CHANGE_GROUP, DIRECT = 22, MIDDLE = CK_CHANGE_NONE, BELOW = 12 };
+
+// In a direct context the tokens are half octaves of the new magnitude from 2^-12 times the mean change on.
+static int first(int scale) { return 2 * ((scale >> 1) + 1 - BELOW); }
+
+static inline int16_t half_octaves(float mean, int offset) {
+  uint32_t bits;
+  mean *= 1.189207115f;
+  memcpy(&bits, &mean, 4);
+  return (int16_t)(2 * ((int)(bits >> 23) - 127) + ((bits & 0x7FFFFF) >= 0x3504F3) + offset);
+}
+
+#define SCALES(NAME, T, VALUE, OFFSET)                                                                               \
+  CLONES static void scales_##NAME(const T *x, const T *base, size_t n, int mantissa, int16_t *scales) {             \
+    for (size_t start = 0; start < n; start += GROUP) {                                                              \
+      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
+      float sums[16] = {0};                                                                                          \
+      T different = 0;                                                                                               \
+      for (size_t i = start; i < start + count; i++) different |= (T)(x[i] ^ base[i]);                               \
+      if (different == 0) {                                                                                          \
+        scales[start / GROUP] = CK_CHANGE_EQUAL;                                                                     \
+        continue;                                                                                                    \
+      }                                                                                                              \
+      for (size_t i = start; i + 16 <= start + count; i += 16)                                                       \
+        for (int j = 0; j < 16; j++) sums[j] += VALUE(T, x[i + j], base[i + j]);                                     \
+      for (size_t i = start + count / 16 * 16, j = 0; i < start + count; i++, j++) sums[j] += VALUE(T, x[i], base[i]); \
+      float sum = 0;                                                                                                 \
+      for (int j = 0; j < 16; j++) sum += sums[j];                                                                   \
+      scales[start / GROUP] = half_octaves(sum / (float)count, OFFSET);                                              \
+    }                                                                                                                \
+  }
+
+static inline float as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+static inline float absolute(float x) { return __builtin_fabsf(x); }
+// A float of few exponent bits in units of its smallest.
+static inline float small_float(uint32_t x, int width, int mantissa) {
+  uint32_t field = (x & ((1u << (width - 1)) - 1)) >> mantissa, high = field > 0, low = x & ((1u << mantissa) - 1);
+  float value = (float)(int32_t)(low | high << mantissa) * as_float((field - high + 127) << 23);
+  return x >> (width - 1) ? -value : value;
+}
+#define WIDE_BF16(T, x, b) absolute(as_float((uint32_t)(x) << 16) - as_float((uint32_t)(b) << 16))
+#define WIDE_F32(T, x, b) absolute(as_float(x) - as_float(b))
+#define WIDE_SMALL(T, x, b) absolute(small_float(x, 8 * sizeof(T), mantissa) - small_float(b, 8 * sizeof(T), mantissa))
+#define WIDE_I8(T, x, b) absolute((float)(int8_t)((x) - (b)))
+#define WIDE_I16(T, x, b) absolute((float)(int16_t)((x) - (b)))
+#define WIDE_I32(T, x, b) absolute((float)(int32_t)((x) - (b)))
+SCALES(bf16, uint16_t, WIDE_BF16, 266)
+SCALES(f16, uint16_t, WIDE_SMALL, 0)
+SCALES(f8, uint8_t, WIDE_SMALL, 0)
+SCALES(f32, uint32_t, WIDE_F32, 298)
+SCALES(i8, uint8_t, WIDE_I8, 0)
+SCALES(i16, uint16_t, WIDE_I16, 0)
+SCALES(i32, uint32_t, WIDE_I32, 0)
+
+void ck_change_scales(const void *x, const void *base, size_t n, int width, int mantissa, int16_t *scales) {
+  switch (width) {
+  case 1: (mantissa ? scales_f8 : scales_i8)(x, base, n, mantissa, scales); break;
+  case 2: (mantissa == 7 ? scales_bf16 : mantissa ? scales_f16 : scales_i16)(x, base, n, mantissa, scales); break;
+  case 4: (mantissa ? scales_f32 : scales_i32)(x, base, n, mantissa, scales); break;
+  }
+}
+
+// The difference in representable values, positive away from zero, and what a base becomes by it.
+#define SIGN(T, B, ISFLOAT, b) ((ISFLOAT) ? (T)(0 - (T)((b) >> (B - 1))) : (T)0)
+#define TURNED(T, B, ISFLOAT, b, d) ((T)(((d) ^ SIGN(T, B, ISFLOAT, b)) - SIGN(T, B, ISFLOAT, b)))
+#define CHANGE(T, B, ISFLOAT, x, b)                                                                                  \
+  TURNED(T, B, ISFLOAT, b, (ISFLOAT) ? (T)(ORDER(T, B, x) - ORDER(T, B, b)) : (T)((x) - (b)))
+#define SHIFTED(T, B, b, d) ((T)(ORDER(T, B, b) + (d)))
+#define CHANGED(T, B, ISFLOAT, b, d)                                                                                 \
+  ((ISFLOAT) ? UNORDER(T, B, SHIFTED(T, B, b, TURNED(T, B, 1, b, d))) : (T)((b) + (d)))
+
+// How many tokens from the first on are no escapes, or a few fewer.
+static size_t equal_run(const uint8_t *tokens, size_t n) {
+  size_t run = 0;
+  for (uint64_t eight; run + 8 <= n; run += 8) {
+    memcpy(&eight, tokens + run, 8);
+    if (eight & 0xC0C0C0C0C0C0C0C0u) break;
+  }
+  return run;
+}
+
+// `level`: the mean change in units of the element's last place, in half octaves. `high` is the level from which on the
+// new value is coded and not the difference: the change is as large as the base.
+#define KERNELS(NAME, T, S, B, R, ISFLOAT)                                                                           \
+  CLONES static void contexts_##NAME(const T *restrict base, const int16_t *restrict scales, size_t n, int mantissa, \
+                                     uint8_t *restrict contexts, uint8_t *restrict bits) {                           \
+    int16_t high = ISFLOAT ? (int16_t)(2 * mantissa - 1) : 0x7000;                                                   \
+    for (size_t start = 0; start < n; start += GROUP) {                                                              \
+      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
+      if (scales[start / GROUP] == CK_CHANGE_EQUAL) {                                                                \
+        memset(contexts + start, 0, count);                                                                          \
+        memset(bits + start, 0, count);                                                                              \
+        continue;                                                                                                    \
+      }                                                                                                              \
+      int16_t scale = (int16_t)(scales[start / GROUP] + 2);                                                          \
+      for (size_t i = start; i < start + count; i++) {                                                               \
+        int16_t field = ISFLOAT ? (int16_t)((T)(base[i] & (T)~((T)1 << (B - 1))) >> mantissa) : 1;                   \
+        int16_t level = (int16_t)(scale - 2 * (field > 1 ? field : 1));                                              \
+        int16_t past = (int16_t)(level - high), parity = level & 1;                                                  \
+        level = level < -10 ? -10 : level;                                                                           \
+        int16_t shift = level > 4 ? (int16_t)((level >> 1) - 2) : 0;                                                 \
+        shift = shift < B ? shift : B - 1;                                                                           \
+        int16_t sat = past > 10 ? (int16_t)(9 + ((past - 9) & 1)) : past;                                            \
+        int16_t context = past >= -3 ? (int16_t)(DIRECT + sat) : level < 8 ? (int16_t)(level + 11)                   \
+                                                                           : (int16_t)(17 + parity);                 \
+        contexts[i] = (uint8_t)context;                                                                              \
+        bits[i] = (uint8_t)(past >= 0 ? mantissa - 1 : shift);                                                       \
+      }                                                                                                              \
+    }                                                                                                                \
+  }                                                                                                                  \
+  CLONES static void split_##NAME(const T *restrict x, const T *restrict base, const int16_t *restrict scales,       \
+                                  const uint8_t *restrict contexts, const uint8_t *restrict bits, size_t n,          \
+                                  int mantissa, uint8_t *restrict tokens, R *restrict raw) {                         \
+    for (size_t start = 0; start < n; start += GROUP) {                                                              \
+      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
+      S low = (S)first(scales[start / GROUP]);                                                                       \
+      for (size_t i = start; i < start + count; i++) {                                                               \
+        T b = base[i], y = x[i], d = CHANGE(T, B, ISFLOAT, y, b);                                                    \
+        S q = (S)((S)d >> bits[i]);                                                                                  \
+        uint8_t near = q >= -MIDDLE && q < MIDDLE ? (uint8_t)(q + MIDDLE) : CK_CHANGE_ESCAPE;                        \
+        T magnitude = (T)(y & (T)~((T)1 << (B - 1)));                                                                \
+        S place = (S)((S)(magnitude >> (mantissa - 1)) - low);                                                       \
+        uint8_t far = place >= 0 && place < 32 ? (uint8_t)(2 * place + ((y ^ b) >> (B - 1))) : CK_CHANGE_ESCAPE;     \
+        int direct = ISFLOAT && contexts[i] >= DIRECT;                                                               \
+        tokens[i] = direct ? far : near;                                                                             \
+        raw[i] = (R)((direct ? magnitude : d) & (T)(((T)1 << bits[i]) - 1));                                         \
+      }                                                                                                              \
+    }                                                                                                                \
+  }                                                                                                                  \
+  CLONES static void join_##NAME(const T *restrict base, const int16_t *restrict scales,                             \
+                                 const uint8_t *restrict contexts, const uint8_t *restrict bits,                     \
+                                 const uint8_t *restrict tokens, const R *restrict raw, size_t n, int mantissa,      \
+                                 T *restrict out) {                                                                  \
+    for (size_t start = 0; start < n; start += GROUP) {                                                              \
+      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
+      T low = (T)first(scales[start / GROUP]);                                                                       \
+      for (size_t i = start; i < start + count; i++) {                                                               \
+        T b = base[i], token = tokens[i], d = (T)((uint32_t)(T)(token - MIDDLE) << bits[i] | raw[i]);                \
+        T near = CHANGED(T, B, ISFLOAT, b, d);                                                                       \
+        T magnitude = (T)((T)((T)((T)(token >> 1) + low) << (mantissa - 1)) | raw[i]);                               \
+        T far = (T)((magnitude & (T)~((T)1 << (B - 1))) |                                                            \
+                    ((T)(b ^ (T)(token << (B - 1))) & (T)((T)1 << (B - 1))));                                        \
+        out[i] = ISFLOAT && contexts[i] >= DIRECT ? far : near;                                                      \
+      }                                                                                                              \
+    }                                                                                                                \
+  }                                                                                                                  \
+  static size_t escape_put_##NAME(const T *x, const T *base, const uint8_t *contexts, const uint8_t *bits, size_t n, \
+                                  int mantissa, uint8_t *tokens, uint8_t *stream, size_t at, size_t most) {          \
+    for (size_t i = 0; i < n; i++) {                                                                                 \
+      i += equal_run(tokens + i, n - i);                                                                             \
+      if (i >= n) break;                                                                                             \
+      if (tokens[i] < CK_CHANGE_ESCAPE) continue;                                                                    \
+      if (most - at < 64) return SIZE_MAX;                                                                           \
+      T b = base[i], y = x[i];                                                                                       \
+      if (ISFLOAT && contexts[i] >= DIRECT) {                                                                        \
+        uint64_t place = (T)(y & (T)~((T)1 << (B - 1))) >> (mantissa - 1);                                           \
+        bits_store(stream, at, place << 1 | (T)(y ^ b) >> (B - 1));                                                  \
+        at += (size_t)(B - mantissa + 1);                                                                            \
+        continue;                                                                                                    \
+      }                                                                                                              \
+      int64_t q = (S)CHANGE(T, B, ISFLOAT, y, b) >> bits[i];                                                         \
+      uint32_t past = (uint32_t)(q < 0 ? -q - MIDDLE : q - MIDDLE + 1);                                              \
+      int octave = 31 - __builtin_clz(past);                                                                         \
+      tokens[i] = (uint8_t)(CK_CHANGE_ESCAPE + 2 * octave + (q < 0));                                                \
+      bits_store(stream, at, past & ((1u << octave) - 1));                                                           \
+      at += (size_t)octave;                                                                                          \
+    }                                                                                                                \
+    return at;                                                                                                       \
+  }                                                                                                                  \
+  static size_t escape_take_##NAME(const T *base, const uint8_t *contexts, const uint8_t *bits,                      \
+                                   const uint8_t *tokens, const R *raw, size_t n, int mantissa,                      \
+                                   const uint8_t *stream, size_t at, size_t end, T *out) {                           \
+    for (size_t i = 0; i < n; i++) {                                                                                 \
+      i += equal_run(tokens + i, n - i);                                                                             \
+      if (i >= n) break;                                                                                             \
+      if (tokens[i] < CK_CHANGE_ESCAPE) continue;                                                                    \
+      int octave = tokens[i] - CK_CHANGE_ESCAPE, direct = ISFLOAT && contexts[i] >= DIRECT;                          \
+      size_t width = (size_t)(direct ? B - mantissa + 1 : octave >> 1);                                              \
+      if (octave >= (direct ? 1 : 2 * B) || end - at < width) return SIZE_MAX;                                       \
+      T more = (T)(bits_load(stream, at) & (((uint64_t)1 << width) - 1)), b = base[i];                               \
+      at += width;                                                                                                   \
+      if (direct) {                                                                                                  \
+        T magnitude = (T)((T)((T)(more >> 1) << (mantissa - 1)) | raw[i]);                                           \
+        out[i] = (T)(magnitude | ((T)(b ^ (T)(more << (B - 1))) & (T)((T)1 << (B - 1))));                            \
+        continue;                                                                                                    \
+      }                                                                                                              \
+      T past = (T)((T)((T)1 << (octave >> 1)) | more);                                                               \
+      T q = octave & 1 ? (T)(-past - MIDDLE) : (T)(past + MIDDLE - 1);                                               \
+      out[i] = CHANGED(T, B, ISFLOAT, b, (T)((uint32_t)q << bits[i] | raw[i]));                                      \
+    }                                                                                                                \
+    return at;                                                                                                       \
+  }
+
+KERNELS(f8, uint8_t, int8_t, 8, uint16_t, 1)
+KERNELS(f16, uint16_t, int16_t, 16, uint16_t, 1)
+KERNELS(f32, uint32_t, int32_t, 32, uint32_t, 1)
+KERNELS(i8, uint8_t, int8_t, 8, uint16_t, 0)
+KERNELS(i16, uint16_t, int16_t, 16, uint16_t, 0)
+KERNELS(i32, uint32_t, int32_t, 32, uint32_t, 0)
+
+#define DISPATCH(VERB, ...)                                                                                          \
+  switch (width * 2 + (mantissa != 0)) {                                                                             \
+  case 2: VERB##_i8(__VA_ARGS__); break;                                                                             \
+  case 3: VERB##_f8(__VA_ARGS__); break;                                                                             \
+  case 4: VERB##_i16(__VA_ARGS__); break;                                                                            \
+  case 5: VERB##_f16(__VA_ARGS__); break;                                                                            \
+  case 8: VERB##_i32(__VA_ARGS__); break;                                                                            \
+  case 9: VERB##_f32(__VA_ARGS__); break;                                                                            \
+  }
+
+void ck_change_contexts(const void *base, const int16_t *scales, size_t n, int width, int mantissa, uint8_t *contexts,
+                        uint8_t *bits) {
+  DISPATCH(contexts, base, scales, n, mantissa, contexts, bits)
+}
+void ck_change_split(const void *x, const void *base, const int16_t *scales, const uint8_t *contexts,
+                     const uint8_t *bits, size_t n, int width, int mantissa, uint8_t *tokens, void *raw) {
+  DISPATCH(split, x, base, scales, contexts, bits, n, mantissa, tokens, raw)
+}
+void ck_change_join(const void *base, const int16_t *scales, const uint8_t *contexts, const uint8_t *bits,
+                    const uint8_t *tokens, const void *raw, size_t n, int width, int mantissa, void *out) {
+  DISPATCH(join, base, scales, contexts, bits, tokens, raw, n, mantissa, out)
+}
+size_t ck_change_escape_put(const void *x, const void *base, const uint8_t *contexts, const uint8_t *bits, size_t n,
+                            int width, int mantissa, uint8_t *tokens, uint8_t *stream, size_t at, size_t most) {
+  DISPATCH(return escape_put, x, base, contexts, bits, n, mantissa, tokens, stream, at, most)
+  return SIZE_MAX;
+}
+size_t ck_change_escape_take(const void *base, const uint8_t *contexts, const uint8_t *bits, const uint8_t *tokens,
+                             const void *raw, size_t n, int width, int mantissa, const uint8_t *stream, size_t at,
+                             size_t end, void *out) {
+  DISPATCH(return escape_take, base, contexts, bits, tokens, raw, n, mantissa, stream, at, end, out)
+  return SIZE_MAX;
+}
+
+void ck_change_count(const uint8_t *contexts, const uint8_t *tokens, size_t n, uint32_t *counts) {
+  for (size_t i = 0; i < n; i++) counts[(size_t)contexts[i] * CK_CHANGE_TOKENS + tokens[i]]++;
+}

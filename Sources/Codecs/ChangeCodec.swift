@@ -1,0 +1,257 @@
+internal import CKernels
+
+/// The change of each element from the base's, in tokens, raw bits and escapes.
+///
+/// A fine-tune moves weights by about as much whatever their size, so a change in units of the weight's last place
+/// depends on the weight's exponent, which the base tells, and on how much the weights around it move, of which the
+/// block stores one number for 128. Both together choose among 33 tables. `BlockCodecs.md` has the format and what was tried.
+final class ChangeCodec {
+  /// What the elements of a block are coded as.
+  private enum Form: UInt8 {
+    case plain = 0
+    /// F32 whose values are all BF16's, or F16's.
+    case bf16 = 1
+    case f16 = 2
+
+    func format(_ format: BlockFormat) -> BlockFormat {
+      switch self {
+      case .plain: format
+      case .bf16: BlockFormat(width: 2, mantissa: 7)
+      case .f16: BlockFormat(width: 2, mantissa: 10)
+      }
+    }
+  }
+
+  private static let lanes = 64
+  private static let statesBytes = 4 * lanes
+  private static let headBytes = 18
+  private static let padding = 8
+  /// Elements that are worked on at once: a multiple of groups and lanes.
+  private static let tile = 4096
+  private static let group = Int(CK_CHANGE_GROUP)
+
+  private let path: Int32
+  private let slots = UnsafeMutablePointer<ck_rans_slots>.allocate(capacity: ChangeTables.contexts)
+  /// Contexts whose slots are those of a context without a table.
+  private var blank = [Bool](repeating: false, count: ChangeTables.contexts)
+  private let buffers = ChangeBuffers()
+
+  /// - Parameter path: which of the processor's ways to take (`NibbleCoder.paths`).
+  init(path: Int32 = NibbleCoder.paths.upperBound) { self.path = path }
+
+  deinit { slots.deallocate() }
+
+  /// Whether changes of such elements can be coded.
+  static func applies(to format: BlockFormat) -> Bool { format.width <= 4 }
+
+  // MARK: Encoding
+
+  /// Nil where the result does not fit `out`, or the block is no whole number of elements.
+  func encode(
+    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    guard block.count % format.width == 0 else { return nil }
+    guard format == BlockFormat(width: 4, mantissa: 23) else {
+      return encode(block, base: base, format: format, form: .plain, coder: coder, into: out)
+    }
+    let count = block.count / 4
+    let narrow = buffers.narrow(count)
+    for form in [Form.bf16, .f16] where Narrowing.narrow(block, to: form == .bf16, into: narrow.block) {
+      Narrowing.round(base, to: form == .bf16, into: narrow.base)
+      return encode(
+        UnsafeRawBufferPointer(narrow.block), base: UnsafeRawBufferPointer(narrow.base), format: form.format(format),
+        form: form, coder: coder, into: out)
+    }
+    return encode(block, base: base, format: format, form: .plain, coder: coder, into: out)
+  }
+
+  private func encode(
+    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat, form: Form, coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    let (width, mantissa, n) = (Int32(format.width), Int32(format.mantissa), block.count / format.width)
+    let room = buffers.coding(n, width: format.width, tile: Self.tile)
+    let scales = UnsafeMutableBufferPointer(start: room.scales, count: (n + Self.group - 1) / Self.group)
+    ck_change_scales(block.baseAddress, base.baseAddress, n, width, mantissa, scales.baseAddress)
+    let least = Self.limit(scales)
+    let counts = UnsafeMutableBufferPointer(
+      start: room.counts, count: ChangeTables.contexts * ChangeTables.tokens)
+    counts.update(repeating: 0)
+    var (rawEnd, escapeEnd) = (0, 0)
+    for start in stride(from: 0, to: n, by: Self.tile) {
+      let (count, at) = (min(Self.tile, n - start), start * format.width)
+      let scale = scales.baseAddress! + start / Self.group
+      let (x, b) = (block.baseAddress! + at, base.baseAddress! + at)
+      let (contexts, tokens) = (room.contexts + start, room.tokens + start)
+      ck_change_contexts(b, scale, count, width, mantissa, contexts, room.bits)
+      ck_change_split(x, b, scale, contexts, room.bits, count, width, mantissa, tokens, room.raw)
+      escapeEnd = ck_change_escape_put(
+        x, b, contexts, room.bits, count, width, mantissa, tokens, room.escapes, escapeEnd, 8 * room.streamBytes)
+      guard escapeEnd >= 0 else { return nil }
+      rawEnd = ck_raw_put(path, room.bits, room.raw, count, max(2, width), room.rawBits, rawEnd)
+      ck_change_count(contexts, tokens, count, counts.baseAddress)
+    }
+    let tables = ChangeTables(counts: UnsafeBufferPointer(counts))
+    let codes = (0..<ChangeTables.contexts).flatMap { Self.codes(tables.frequencies($0)) }
+    let words = ck_rans_encode(
+      room.tokens, room.contexts, n, codes, ChangeTables.tokens, room.wordsEnd, n, room.states, Self.lanes)
+    let side = tables.bytes
+    let parts = Self.statesBytes + 2 * words + (rawEnd + 7) / 8 + (escapeEnd + 7) / 8 + Self.padding
+    guard words >= 0, Self.headBytes + parts + scales.count + side.count + 2 * PlaneTable.entryBytes <= out.count else {
+      return nil
+    }
+    for index in scales.indices {
+      room.bytes[index] = scales[index] == Self.equal ? 0 : UInt8(Int(scales[index]) - least + 1)
+    }
+    var writer = ByteWriter(out)
+    writer.put(form.rawValue)
+    writer.put(0 as UInt8)
+    writer.put(Int16(least))
+    writer.put(UInt32(words))
+    writer.put(UInt32((rawEnd + 7) / 8))
+    writer.put(UInt32((escapeEnd + 7) / 8))
+    writer.put(UInt16(side.count))
+    PlaneTable.put(UnsafeRawBufferPointer(start: room.bytes, count: scales.count), coder: coder, into: &writer)
+    side.withUnsafeBytes { PlaneTable.put($0, coder: coder, into: &writer) }
+    writer.put(UnsafeRawBufferPointer(start: room.states, count: Self.statesBytes))
+    writer.put(UnsafeRawBufferPointer(start: room.wordsEnd - words, count: 2 * words))
+    writer.put(UnsafeRawBufferPointer(start: room.rawBits, count: (rawEnd + 7) / 8))
+    writer.put(UnsafeRawBufferPointer(start: room.escapes, count: (escapeEnd + 7) / 8))
+    writer.put(0 as UInt64)
+    return writer.count
+  }
+
+  private static let equal = Int16.min
+
+  /// Brings the scales within 254 of the largest and returns the least there is.
+  private static func limit(_ scales: UnsafeMutableBufferPointer<Int16>) -> Int {
+    let largest = scales.max() ?? equal
+    guard largest != equal else { return 0 }
+    var least = Int(largest)
+    for index in scales.indices where scales[index] != equal {
+      scales[index] = max(scales[index], largest - 254)
+      least = min(least, Int(scales[index]))
+    }
+    return least
+  }
+
+  /// Of each token its frequency and, in the upper half, the sum of those before it.
+  private static func codes(_ frequencies: [UInt16]) -> [UInt32] {
+    var start: UInt32 = 0
+    let codes = frequencies.map { frequency in
+      defer { start += UInt32(frequency) }
+      return UInt32(frequency) | start << 16
+    }
+    return codes + [UInt32](repeating: 0, count: ChangeTables.tokens - codes.count)
+  }
+
+  // MARK: Decoding
+
+  /// Fills `out` exactly, or throws.
+  func decode(
+    _ coded: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat, coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) {
+    guard let base else { throw .missingBase }
+    guard base.count == out.count, out.count % format.width == 0 else {
+      throw .length(expected: out.count, found: base.count)
+    }
+    guard Self.applies(to: format) else { throw .change(reason: "elements of \(format.width) bytes") }
+    guard let form = coded.first.flatMap({ Form(rawValue: $0) }) else { throw .change(reason: "no known form") }
+    if form == .plain { return try decode(coded, base, format, coder, into: out) }
+    guard format == BlockFormat(width: 4, mantissa: 23) else { throw .change(reason: "narrowed, but not from F32") }
+    let narrow = buffers.narrow(out.count / 4)
+    Narrowing.round(base, to: form == .bf16, into: narrow.base)
+    try decode(coded, UnsafeRawBufferPointer(narrow.base), form.format(format), coder, into: narrow.block)
+    Narrowing.widen(UnsafeRawBufferPointer(narrow.block), from: form == .bf16, into: out)
+  }
+
+  private func decode(
+    _ coded: UnsafeRawBufferPointer, _ base: UnsafeRawBufferPointer, _ format: BlockFormat, _ coder: BlockCoder,
+    into out: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) {
+    let (width, mantissa, n) = (Int32(format.width), Int32(format.mantissa), out.count / format.width)
+    let room = buffers.decoding(groups: (n + Self.group - 1) / Self.group, tile: Self.tile)
+    let parts = try parts(of: coded, groups: (n + Self.group - 1) / Self.group, room, coder)
+    var (used, rawAt, escapeAt) = (0, 0, 0)
+    for start in stride(from: 0, to: n, by: Self.tile) {
+      let (count, at) = (min(Self.tile, n - start), start * format.width)
+      let scale = room.scales + start / Self.group
+      let (b, target) = (base.baseAddress! + at, out.baseAddress! + at)
+      let groups = UnsafeBufferPointer(start: scale, count: (count + Self.group - 1) / Self.group)
+      if groups.allSatisfy({ $0 == Self.equal }) {
+        target.copyMemory(from: b, byteCount: count * format.width)
+        continue
+      }
+      ck_change_contexts(b, scale, count, width, mantissa, room.contexts, room.bits)
+      guard
+        ck_rans_decode(
+          path, room.tokens, room.contexts, count, slots, parts.words.baseAddress, parts.words.count / 2, &used,
+          room.states, Self.lanes) == 1
+      else { throw .change(reason: "too few words") }
+      guard rawAt + ck_raw_sum(room.bits, count) <= 8 * parts.raw.count else {
+        throw .change(reason: "too few raw bits")
+      }
+      rawAt = ck_raw_take(
+        path, room.bits, count, max(2, width), parts.raw.baseAddress!.assumingMemoryBound(to: UInt8.self), rawAt,
+        room.raw)
+      ck_change_join(b, scale, room.contexts, room.bits, room.tokens, room.raw, count, width, mantissa, target)
+      escapeAt = ck_change_escape_take(
+        b, room.contexts, room.bits, room.tokens, room.raw, count, width, mantissa,
+        parts.escapes.baseAddress!.assumingMemoryBound(to: UInt8.self), escapeAt, 8 * parts.escapes.count, target)
+      guard escapeAt >= 0 else { throw .change(reason: "an escape that is none, or too few bits of escapes") }
+    }
+    guard used == parts.words.count / 2, ck_rans_is_whole(room.states, Self.lanes) == 1,
+      (rawAt + 7) / 8 == parts.raw.count, (escapeAt + 7) / 8 == parts.escapes.count
+    else { throw .change(reason: "words, states and bits that do not come out even") }
+  }
+
+  /// Where the parts of a coded block lie. Each is followed by eight bytes at least.
+  private typealias Parts = (
+    words: UnsafeRawBufferPointer, raw: UnsafeRawBufferPointer, escapes: UnsafeRawBufferPointer
+  )
+
+  /// Reads head, scales, tables and states; checks that the rest has the lengths that the head says.
+  private func parts(
+    of coded: UnsafeRawBufferPointer, groups: Int, _ room: ChangeBuffers.Decoding, _ coder: BlockCoder
+  ) throws(CodecError) -> Parts {
+    guard coded.count >= Self.headBytes, coded[1] == 0 else { throw .change(reason: "no head") }
+    func field<T: FixedWidthInteger>(_ offset: Int, _: T.Type) -> Int {
+      Int(T(littleEndian: coded.loadUnaligned(fromByteOffset: offset, as: T.self)))
+    }
+    let least = field(2, Int16.self)
+    let (words, raw) = (2 * field(4, UInt32.self), field(8, UInt32.self))
+    let (escapes, tableBytes) = (field(12, UInt32.self), field(16, UInt16.self))
+    guard abs(least) <= 1024 else { throw .change(reason: "impossible scales") }
+    var at = Self.headBytes
+    let bytes = UnsafeMutableRawBufferPointer(start: room.bytes, count: max(groups, tableBytes))
+    let side = UnsafeMutableRawBufferPointer(rebasing: bytes[..<groups])
+    try PlaneTable.take(coded, &at, into: side, coder: coder)
+    for index in 0..<groups { room.scales[index] = side[index] == 0 ? Self.equal : Int16(least + Int(side[index]) - 1) }
+    let tables = UnsafeMutableRawBufferPointer(rebasing: bytes[..<tableBytes])
+    try PlaneTable.take(coded, &at, into: tables, coder: coder)
+    guard let tables = ChangeTables(bytes: UnsafeRawBufferPointer(tables)) else { throw .change(reason: "no tables") }
+    try makeSlots(tables)
+    guard coded.count - at == Self.statesBytes + words + raw + escapes + Self.padding else {
+      throw .change(reason: "parts that do not fill the block")
+    }
+    UnsafeMutableRawPointer(room.states).copyMemory(from: coded.baseAddress! + at, byteCount: Self.statesBytes)
+    at += Self.statesBytes
+    func part(_ count: Int) -> UnsafeRawBufferPointer {
+      defer { at += count }
+      return UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
+    }
+    return (part(words), part(raw), part(escapes))
+  }
+
+  private func makeSlots(_ tables: ChangeTables) throws(CodecError) {
+    for context in 0..<ChangeTables.contexts where !(blank[context] && tables.isEmpty(context)) {
+      let frequencies = tables.frequencies(context)
+      blank[context] = tables.isEmpty(context)
+      guard ck_rans_slots_make(slots + context, frequencies, frequencies.count) == 1 else {
+        throw .change(reason: "frequencies that are no table")
+      }
+    }
+  }
+}
