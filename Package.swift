@@ -72,6 +72,14 @@ let package = Package(
       swiftSettings: house),
     .executableTarget(name: "Tool", dependencies: ["ModelStore", "JSON", arguments], swiftSettings: house),
 
+    // For `tools/bench codec`; nothing that users install needs it.
+    .target(
+      name: "CRivals", dependencies: ["CKernels"], path: "tools/codec-bench/CRivals",
+      cSettings: [.unsafeFlags(["-O3"])]),
+    .executableTarget(
+      name: "CodecBench", dependencies: ["Codecs", "Checkpoints", "Tensors", "JSON", "CZstd", "CRivals"],
+      path: "tools/codec-bench", exclude: ["CRivals"], swiftSettings: house),
+
     .target(
       name: "TestSupport", dependencies: ["JSON", "Tensors", "Objects", system], path: "Tests/TestSupport",
       swiftSettings: house),

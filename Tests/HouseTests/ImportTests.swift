@@ -21,6 +21,7 @@ private let floorPlan: [String: Set<String>] = [
     "Crypto", "SystemPackage", "Foundation", "Dispatch", "Synchronization",
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],
+  "codec-bench": ["Codecs", "Checkpoints", "Tensors", "JSON", "CZstd", "CRivals"],
 ]
 
 /// The C library is there for every target.

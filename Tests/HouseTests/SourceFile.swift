@@ -8,7 +8,7 @@ struct SourceFile: Sendable {
   /// The same lines with comments and the contents of string literals taken out.
   let code: [String]
 
-  /// The folder below `Sources` or `Tests`; `migrations` for that one.
+  /// The folder below `Sources`, `Tests` or `tools`; `migrations` for that one.
   var target: String {
     let parts = path.split(separator: "/")
     return String(parts.count > 2 ? parts[1] : parts[0])
@@ -28,7 +28,8 @@ enum Package {
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  static let files: [SourceFile] = ["Sources", "Tests", "migrations"].flatMap(swiftFiles(under:))
+  static let files: [SourceFile] = ["Sources", "Tests", "migrations", "tools/codec-bench"]
+    .flatMap(swiftFiles(under:))
   static let sources = files.filter { !$0.path.hasPrefix("Tests/") }
 
   private static func swiftFiles(under folder: String) -> [SourceFile] {
