@@ -5,71 +5,20 @@
 #define ORDER(T, B, x) ((T)((x) ^ (T)((T)(0 - (T)((x) >> (B - 1))) | (T)((T)1 << (B - 1)))))
 #define UNORDER(T, B, y) ((T)((y) ^ (T)((T)((T)((y) >> (B - 1)) - 1) | (T)((T)1 << (B - 1)))))
 
-enum { GROUP = CK_CHANGE_GROUP, DIRECT = 22, MIDDLE = CK_CHANGE_NONE, BELOW = 12 };
+enum { GROUP = CK_CHANGE_GROUP, DIRECT = 27, MIDDLE = CK_CHANGE_NONE, BELOW = 12 };
 
 // In a direct context the tokens are half octaves of the new magnitude from 2^-12 times the mean change on.
-static int first(int scale) { return 2 * ((scale >> 1) + 1 - BELOW); }
+static int first(int scale, int mantissa) { return 2 * ((scale >> 1) + 1 - mantissa - BELOW); }
 
-static inline int16_t half_octaves(float mean, int offset) {
+// Half octaves of three quarters of the root of a mean square, to the nearest: octaves of 0.75^2 * sqrt(2) times that.
+static inline int16_t half_octaves(float square, int offset) {
   uint32_t bits;
-  mean *= 1.189207115f;
-  memcpy(&bits, &mean, 4);
-  return (int16_t)(2 * ((int)(bits >> 23) - 127) + ((bits & 0x7FFFFF) >= 0x3504F3) + offset);
+  square *= 0.7954951288f;
+  memcpy(&bits, &square, 4);
+  return (int16_t)((int)(bits >> 23) - 127 + offset);
 }
 
-#define SCALES(NAME, T, VALUE, OFFSET)                                                                               \
-  CLONES static void scales_##NAME(const T *x, const T *base, size_t n, int mantissa, int16_t *scales) {             \
-    for (size_t start = 0; start < n; start += GROUP) {                                                              \
-      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
-      float sums[16] = {0};                                                                                          \
-      T different = 0;                                                                                               \
-      for (size_t i = start; i < start + count; i++) different |= (T)(x[i] ^ base[i]);                               \
-      if (different == 0) {                                                                                          \
-        scales[start / GROUP] = CK_CHANGE_EQUAL;                                                                     \
-        continue;                                                                                                    \
-      }                                                                                                              \
-      for (size_t i = start; i + 16 <= start + count; i += 16)                                                       \
-        for (int j = 0; j < 16; j++) sums[j] += VALUE(T, x[i + j], base[i + j]);                                     \
-      for (size_t i = start + count / 16 * 16, j = 0; i < start + count; i++, j++) sums[j] += VALUE(T, x[i], base[i]); \
-      float sum = 0;                                                                                                 \
-      for (int j = 0; j < 16; j++) sum += sums[j];                                                                   \
-      scales[start / GROUP] = half_octaves(sum / (float)count, OFFSET);                                              \
-    }                                                                                                                \
-  }
-
-static inline float as_float(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-static inline float absolute(float x) { return __builtin_fabsf(x); }
-// A float of few exponent bits in units of its smallest.
-static inline float small_float(uint32_t x, int width, int mantissa) {
-  uint32_t field = (x & ((1u << (width - 1)) - 1)) >> mantissa, high = field > 0, low = x & ((1u << mantissa) - 1);
-  float value = (float)(int32_t)(low | high << mantissa) * as_float((field - high + 127) << 23);
-  return x >> (width - 1) ? -value : value;
-}
-#define WIDE_BF16(T, x, b) absolute(as_float((uint32_t)(x) << 16) - as_float((uint32_t)(b) << 16))
-#define WIDE_F32(T, x, b) absolute(as_float(x) - as_float(b))
-#define WIDE_SMALL(T, x, b) absolute(small_float(x, 8 * sizeof(T), mantissa) - small_float(b, 8 * sizeof(T), mantissa))
-#define WIDE_I8(T, x, b) absolute((float)(int8_t)((x) - (b)))
-#define WIDE_I16(T, x, b) absolute((float)(int16_t)((x) - (b)))
-#define WIDE_I32(T, x, b) absolute((float)(int32_t)((x) - (b)))
-SCALES(bf16, uint16_t, WIDE_BF16, 266)
-SCALES(f16, uint16_t, WIDE_SMALL, 0)
-SCALES(f8, uint8_t, WIDE_SMALL, 0)
-SCALES(f32, uint32_t, WIDE_F32, 298)
-SCALES(i8, uint8_t, WIDE_I8, 0)
-SCALES(i16, uint16_t, WIDE_I16, 0)
-SCALES(i32, uint32_t, WIDE_I32, 0)
-
-void ck_change_scales(const void *x, const void *base, size_t n, int width, int mantissa, int16_t *scales) {
-  switch (width) {
-  case 1: (mantissa ? scales_f8 : scales_i8)(x, base, n, mantissa, scales); break;
-  case 2: (mantissa == 7 ? scales_bf16 : mantissa ? scales_f16 : scales_i16)(x, base, n, mantissa, scales); break;
-  case 4: (mantissa ? scales_f32 : scales_i32)(x, base, n, mantissa, scales); break;
-  }
-}
+static inline float square(float x) { return x * x; }
 
 // The difference in representable values, positive away from zero, and what a base becomes by it.
 #define SIGN(T, B, ISFLOAT, b) ((ISFLOAT) ? (T)(0 - (T)((b) >> (B - 1))) : (T)0)
@@ -79,6 +28,85 @@ void ck_change_scales(const void *x, const void *base, size_t n, int width, int 
 #define SHIFTED(T, B, b, d) ((T)(ORDER(T, B, b) + (d)))
 #define CHANGED(T, B, ISFLOAT, b, d)                                                                                 \
   ((ISFLOAT) ? UNORDER(T, B, SHIFTED(T, B, b, TURNED(T, B, 1, b, d))) : (T)((b) + (d)))
+
+// Where differences in representable values are alike and not changes (weight decay, scaling), `relative` is taken: it
+// is clearly smaller than the mean level that the elements would have.
+static int16_t scale_of(int16_t absolute, int16_t relative, float field) {
+  float level = (float)absolute + 2 - 2 * field;
+  return (float)relative + 1 <= level ? (int16_t)(CK_CHANGE_RELATIVE + (relative < -10 ? -10 : relative)) : absolute;
+}
+
+#define SCALES(NAME, T, S, B, ISFLOAT, VALUE, OFFSET)                                                                \
+  CLONES static void scales_##NAME(const T *x, const T *base, size_t n, int mantissa, int16_t *scales) {             \
+    for (size_t start = 0; start < n; start += GROUP) {                                                              \
+      size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
+      float sums[16] = {0}, steps[16] = {0};                                                                         \
+      T different = 0;                                                                                               \
+      uint32_t fields = 0;                                                                                           \
+      for (size_t i = start; i < start + count; i++) different |= (T)(x[i] ^ base[i]);                               \
+      if (different == 0) {                                                                                          \
+        scales[start / GROUP] = CK_CHANGE_EQUAL;                                                                     \
+        continue;                                                                                                    \
+      }                                                                                                              \
+      for (size_t i = start; i < start + count; i += 16) {                                                           \
+        size_t more = start + count - i < 16 ? start + count - i : 16;                                               \
+        for (size_t j = 0; j < more; j++) {                                                                          \
+          T y = x[i + j], b = base[i + j];                                                                           \
+          sums[j] += square(VALUE(T, y, b));                                                                         \
+          if (ISFLOAT) steps[j] += square((float)(S)(T)(ORDER(T, B, y) - ORDER(T, B, b)));                           \
+          if (ISFLOAT) fields += field_of(b & (T)~((T)1 << (B - 1)), mantissa);                                      \
+        }                                                                                                            \
+      }                                                                                                              \
+      float sum = 0, step = 0;                                                                                       \
+      for (int j = 0; j < 16; j++) sum += sums[j], step += steps[j];                                                 \
+      int16_t absolute = half_octaves(sum / (float)count, OFFSET);                                                   \
+      scales[start / GROUP] = ISFLOAT ? scale_of(absolute, half_octaves(step / (float)count, 0),                     \
+                                                 (float)fields / (float)count)                                       \
+                                      : absolute;                                                                    \
+    }                                                                                                                \
+  }
+
+// The exponent field of a magnitude; the smallest floats are spaced like those of field 1.
+static inline uint32_t field_of(uint32_t magnitude, int mantissa) {
+  uint32_t field = magnitude >> mantissa;
+  return field > 1 ? field : 1;
+}
+
+static inline float as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+// A float of few exponent bits in units of its smallest.
+static inline float small_float(uint32_t x, int width, int mantissa) {
+  uint32_t field = (x & ((1u << (width - 1)) - 1)) >> mantissa, high = field > 0, low = x & ((1u << mantissa) - 1);
+  float value = (float)(int32_t)(low | high << mantissa) * as_float((field - high + 127) << 23);
+  return x >> (width - 1) ? -value : value;
+}
+// Of BF16 and F32 2^60 times the difference, so that squares of small ones are no zeros.
+static inline float widened(uint32_t x, uint32_t b) { return (as_float(x) - as_float(b)) * 0x1p60f; }
+#define DIFFERENCE_BF16(T, x, b) widened((uint32_t)(x) << 16, (uint32_t)(b) << 16)
+#define DIFFERENCE_F32(T, x, b) widened(x, b)
+#define DIFFERENCE_SMALL(T, x, b)                                                                                    \
+  (small_float(x, 8 * sizeof(T), mantissa) - small_float(b, 8 * sizeof(T), mantissa))
+#define DIFFERENCE_I8(T, x, b) (float)(int8_t)((x) - (b))
+#define DIFFERENCE_I16(T, x, b) (float)(int16_t)((x) - (b))
+#define DIFFERENCE_I32(T, x, b) (float)(int32_t)((x) - (b))
+SCALES(bf16, uint16_t, int16_t, 16, 1, DIFFERENCE_BF16, 266 - 120)
+SCALES(f16, uint16_t, int16_t, 16, 1, DIFFERENCE_SMALL, 0)
+SCALES(f8, uint8_t, int8_t, 8, 1, DIFFERENCE_SMALL, 0)
+SCALES(f32, uint32_t, int32_t, 32, 1, DIFFERENCE_F32, 298 - 120)
+SCALES(i8, uint8_t, int8_t, 8, 0, DIFFERENCE_I8, 0)
+SCALES(i16, uint16_t, int16_t, 16, 0, DIFFERENCE_I16, 0)
+SCALES(i32, uint32_t, int32_t, 32, 0, DIFFERENCE_I32, 0)
+
+void ck_change_scales(const void *x, const void *base, size_t n, int width, int mantissa, int16_t *scales) {
+  switch (width) {
+  case 1: (mantissa ? scales_f8 : scales_i8)(x, base, n, mantissa, scales); break;
+  case 2: (mantissa == 7 ? scales_bf16 : mantissa ? scales_f16 : scales_i16)(x, base, n, mantissa, scales); break;
+  case 4: (mantissa ? scales_f32 : scales_i32)(x, base, n, mantissa, scales); break;
+  }
+}
 
 // How many tokens from the first on are no escapes, or a few fewer.
 static size_t equal_run(const uint8_t *tokens, size_t n) {
@@ -103,17 +131,23 @@ static size_t equal_run(const uint8_t *tokens, size_t n) {
         memset(bits + start, 0, count);                                                                              \
         continue;                                                                                                    \
       }                                                                                                              \
-      int16_t scale = (int16_t)(scales[start / GROUP] + 2);                                                          \
+      int relative = scales[start / GROUP] >= CK_CHANGE_RELATIVE / 2;                                                \
+      int16_t scale = (int16_t)(scales[start / GROUP] - (relative ? CK_CHANGE_RELATIVE : -2));                       \
+      int16_t slope = ISFLOAT && !relative ? 2 : 0, last = relative ? (int16_t)(high - 4) : 0x7000;                  \
+      int16_t middle = relative ? 19 : 17;                                                                           \
       for (size_t i = start; i < start + count; i++) {                                                               \
-        int16_t field = ISFLOAT ? (int16_t)((T)(base[i] & (T)~((T)1 << (B - 1))) >> mantissa) : 1;                   \
-        int16_t level = (int16_t)(scale - 2 * (field > 1 ? field : 1));                                              \
+        int16_t field = ISFLOAT ? (int16_t)field_of(base[i] & (T)~((T)1 << (B - 1)), mantissa) : 1;                  \
+        int16_t level = (int16_t)(scale - slope * field);                                                            \
+        level = level < last ? level : last;                                                                         \
         int16_t past = (int16_t)(level - high), parity = level & 1;                                                  \
         level = level < -10 ? -10 : level;                                                                           \
         int16_t shift = level > 4 ? (int16_t)((level >> 1) - 2) : 0;                                                 \
         shift = shift < B ? shift : B - 1;                                                                           \
-        int16_t sat = past > 10 ? (int16_t)(9 + ((past - 9) & 1)) : past;                                            \
-        int16_t context = past >= -3 ? (int16_t)(DIRECT + sat) : level < 8 ? (int16_t)(level + 11)                   \
-                                                                           : (int16_t)(17 + parity);                 \
+        int16_t far = past > 10 ? (int16_t)(9 + ((past - 9) & 1)) : past;                                            \
+        int16_t half = ISFLOAT ? (int16_t)(base[i] >> (mantissa - 1) & 1) : 0;                                       \
+        int16_t near = (int16_t)(DIRECT + 2 * past + half);                                                          \
+        int16_t low = level < (relative ? 6 : 8) ? (int16_t)(level + 11) : (int16_t)(middle + parity);               \
+        int16_t context = past >= 3 ? (int16_t)(DIRECT + 3 + far) : past >= -3 ? near : low;                         \
         contexts[i] = (uint8_t)context;                                                                              \
         bits[i] = (uint8_t)(past >= 0 ? mantissa - 1 : shift);                                                       \
       }                                                                                                              \
@@ -124,7 +158,7 @@ static size_t equal_run(const uint8_t *tokens, size_t n) {
                                   int mantissa, uint8_t *restrict tokens, R *restrict raw) {                         \
     for (size_t start = 0; start < n; start += GROUP) {                                                              \
       size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
-      S low = (S)first(scales[start / GROUP]);                                                                       \
+      S low = (S)first(scales[start / GROUP], mantissa);                                                             \
       for (size_t i = start; i < start + count; i++) {                                                               \
         T b = base[i], y = x[i], d = CHANGE(T, B, ISFLOAT, y, b);                                                    \
         S q = (S)((S)d >> bits[i]);                                                                                  \
@@ -144,7 +178,7 @@ static size_t equal_run(const uint8_t *tokens, size_t n) {
                                  T *restrict out) {                                                                  \
     for (size_t start = 0; start < n; start += GROUP) {                                                              \
       size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
-      T low = (T)first(scales[start / GROUP]);                                                                       \
+      T low = (T)first(scales[start / GROUP], mantissa);                                                             \
       for (size_t i = start; i < start + count; i++) {                                                               \
         T b = base[i], token = tokens[i], d = (T)((uint32_t)(T)(token - MIDDLE) << bits[i] | raw[i]);                \
         T near = CHANGED(T, B, ISFLOAT, b, d);                                                                       \

@@ -1,59 +1,69 @@
 #include "rans.h"
+#include "clones.h"
 
 #include <string.h>
 
-enum { BITS = CK_RANS_SCALE_BITS, SCALE = CK_RANS_SCALE };
 static const uint32_t LEAST = 1u << 16;
+
+static inline int scale_bits(size_t lanes) { return lanes == 64 ? 11 : 12; }
 
 typedef uint16_t __attribute__((aligned(1), may_alias)) word;
 
-int ck_rans_slots_make(ck_rans_slots *table, const uint16_t *frequencies, size_t symbols) {
-  uint32_t slot = 0;
+CLONES int ck_rans_slots_make(uint32_t *slots, const uint16_t *frequencies, size_t symbols, size_t lanes) {
+  enum { AT_ONCE = 16 };
+  uint32_t slot = 0, scale = 1u << scale_bits(lanes);
   for (size_t symbol = 0; symbol < symbols; symbol++) {
-    uint32_t frequency = frequencies[symbol];
-    if (frequency > SCALE - slot) return 0;
-    for (uint32_t place = 0; place < frequency; place++)
-      table->slots[slot++] = (uint32_t)symbol | (frequency - 1) << 8 | place << 20;
+    uint32_t frequency = frequencies[symbol], all = (uint32_t)symbol | (frequency - 1) << 8, place = 0;
+    if (frequency > scale - slot) return 0;
+    // What is too much is the next symbol's, which comes later.
+    for (; place < frequency && slot + place + AT_ONCE <= scale; place += AT_ONCE)
+      for (uint32_t lane = 0; lane < AT_ONCE; lane++) slots[slot + place + lane] = all | (place + lane) << 20;
+    for (; place < frequency; place++) slots[slot + place] = all | place << 20;
+    slot += frequency;
   }
-  return slot == SCALE;
+  return slot == scale;
 }
 
-// 2^44 / frequency, rounded up: x / frequency is x times this / 2^44 for all x below frequency * 2^20.
-static uint64_t reciprocals[SCALE + 1];
+// 2^44 and 2^43 / frequency, rounded up: times x, of that the upper part is x / frequency, for every x that there is.
+static uint64_t reciprocals[2][4097];
 
 __attribute__((constructor)) static void make_reciprocals(void) {
-  for (uint64_t f = 1; f <= SCALE; f++) reciprocals[f] = (((uint64_t)1 << 44) + f - 1) / f;
+  for (uint64_t f = 1; f <= 4096; f++)
+    for (int k = 0; k < 2; k++) reciprocals[k][f] = (((uint64_t)1 << (44 - k)) + f - 1) / f;
 }
 
 ptrdiff_t ck_rans_encode(const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
                          size_t stride, uint16_t *end, size_t room, uint32_t *states, size_t lanes) {
   word *to = end, *least = to - room;
+  const int scale = scale_bits(lanes);
+  const uint64_t *reciprocal = reciprocals[12 - scale];
   for (size_t lane = 0; lane < lanes; lane++) states[lane] = LEAST;
   for (size_t i = n; i-- > 0;) {
     uint32_t code = codes[(contexts ? contexts[i] * stride : 0) + symbols[i]];
     uint32_t frequency = code & 0xFFFF, x = states[i & (lanes - 1)];
     // No branch: whether a word goes out is as good as random.
-    uint32_t goes = x >= (uint64_t)frequency << (32 - BITS);
+    uint32_t goes = x >= (uint64_t)frequency << (32 - scale);
     if (to > least)
       to[-1] = (uint16_t)x;
     else if (goes)
       return -1;
     to -= goes;
     x >>= 16 * goes;
-    uint32_t times = (uint32_t)(x * reciprocals[frequency] >> 44);
-    states[i & (lanes - 1)] = (times << BITS) + (x - times * frequency) + (code >> 16);
+    uint32_t times = (uint32_t)(x * reciprocal[frequency] >> (32 + scale));
+    states[i & (lanes - 1)] = (times << scale) + (x - times * frequency) + (code >> 16);
   }
   return (word *)end - to;
 }
 
 // One symbol after another from `i` on; says how many words are used then, SIZE_MAX where they run out.
-static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t n, const ck_rans_slots *tables,
+static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t n, const uint32_t *tables,
                      const word *words, size_t used, size_t count, uint32_t *states, size_t lanes) {
+  const int scale = scale_bits(lanes);
   for (; i < n; i++) {
     uint32_t x = states[i & (lanes - 1)];
-    uint32_t slot = tables[contexts ? contexts[i] : 0].slots[x & (SCALE - 1)];
+    uint32_t slot = tables[(size_t)(contexts ? contexts[i] : 0) << scale | (x & ((1u << scale) - 1))];
     symbols[i] = (uint8_t)slot;
-    x = ((slot >> 8 & 0xFFF) + 1) * (x >> BITS) + (slot >> 20);
+    x = ((slot >> 8 & 0xFFF) + 1) * (x >> scale) + (slot >> 20);
     if (x < LEAST) {
       if (used == count) return SIZE_MAX;
       x = x << 16 | words[used++];
@@ -71,10 +81,10 @@ static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t
 #define AVX2 __attribute__((target("avx2,bmi2,popcnt")))
 #define INLINE static inline __attribute__((always_inline))
 
-AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
+AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                                    const word *words, size_t *used, size_t count, uint32_t *states,
                                    const size_t lanes) {
-  const __m512i low = _mm512_set1_epi32(SCALE - 1), middle = _mm512_set1_epi32(0xFFF), one = _mm512_set1_epi32(1);
+  const __m512i low = _mm512_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm512_set1_epi32(0xFFF), one = _mm512_set1_epi32(1);
   const __m512i least = _mm512_set1_epi32((int)LEAST);
   __m512i x[CK_RANS_LANES_MOST / 16];
   for (size_t v = 0; v < lanes / 16; v++) x[v] = _mm512_loadu_si512(states + 16 * v);
@@ -84,13 +94,13 @@ AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
       __m512i place = _mm512_and_si512(x[v], low);
       if (contexts) {
         __m512i context = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(contexts + i + 16 * v)));
-        place = _mm512_or_si512(place, _mm512_slli_epi32(context, BITS));
+        place = _mm512_or_si512(place, _mm512_slli_epi32(context, scale_bits(lanes)));
       }
       __m512i slot = _mm512_i32gather_epi32(place, tables, 4);
       _mm_storeu_si128((__m128i *)(symbols + i + 16 * v), _mm512_cvtepi32_epi8(slot));
       __m512i frequency = _mm512_add_epi32(_mm512_and_si512(_mm512_srli_epi32(slot, 8), middle), one);
       __m512i rest = _mm512_srli_epi32(slot, 20);
-      x[v] = _mm512_add_epi32(_mm512_mullo_epi32(frequency, _mm512_srli_epi32(x[v], BITS)), rest);
+      x[v] = _mm512_add_epi32(_mm512_mullo_epi32(frequency, _mm512_srli_epi32(x[v], scale_bits(lanes))), rest);
     }
     for (size_t v = 0; v < lanes / 16; v++) {
       __mmask16 small = _mm512_cmplt_epu32_mask(x[v], least);
@@ -105,9 +115,9 @@ AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
   return i;
 }
 
-AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
+AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                                const word *words, size_t *used, size_t count, uint32_t *states, const size_t lanes) {
-  const __m256i low = _mm256_set1_epi32(SCALE - 1), middle = _mm256_set1_epi32(0xFFF), one = _mm256_set1_epi32(1);
+  const __m256i low = _mm256_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm256_set1_epi32(0xFFF), one = _mm256_set1_epi32(1);
   const __m256i bytes = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,
                                          4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1);
   __m256i x[CK_RANS_LANES_MOST / 8];
@@ -118,7 +128,7 @@ AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
       __m256i place = _mm256_and_si256(x[v], low);
       if (contexts) {
         __m256i context = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(contexts + i + 8 * v)));
-        place = _mm256_or_si256(place, _mm256_slli_epi32(context, BITS));
+        place = _mm256_or_si256(place, _mm256_slli_epi32(context, scale_bits(lanes)));
       }
       __m256i slot = _mm256_i32gather_epi32((const int *)tables, place, 4);
       __m256i packed = _mm256_shuffle_epi8(slot, bytes);
@@ -126,7 +136,7 @@ AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
       _mm_storel_epi64((__m128i *)(symbols + i + 8 * v), both);
       __m256i frequency = _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(slot, 8), middle), one);
       __m256i rest = _mm256_srli_epi32(slot, 20);
-      x[v] = _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(x[v], BITS)), rest);
+      x[v] = _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(x[v], scale_bits(lanes))), rest);
     }
     for (size_t v = 0; v < lanes / 8; v++) {
       __m256i small = _mm256_cmpeq_epi32(_mm256_srli_epi32(x[v], 16), _mm256_setzero_si256());
@@ -148,12 +158,12 @@ AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
 
 #define LANES(N)                                                                                                     \
   AVX512 static size_t decode_avx512_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                        \
-                                         const ck_rans_slots *tables, const word *words, size_t *used, size_t count, \
+                                         const uint32_t *tables, const word *words, size_t *used, size_t count, \
                                          uint32_t *states) {                                                         \
     return decode_avx512(symbols, contexts, n, tables, words, used, count, states, N);                               \
   }                                                                                                                  \
   AVX2 static size_t decode_avx2_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                            \
-                                     const ck_rans_slots *tables, const word *words, size_t *used, size_t count,     \
+                                     const uint32_t *tables, const word *words, size_t *used, size_t count,     \
                                      uint32_t *states) {                                                             \
     return decode_avx2(symbols, contexts, n, tables, words, used, count, states, N);                                 \
   }
@@ -175,7 +185,7 @@ static const int paths = 1;
 
 int ck_rans_paths(void) { return paths; }
 
-int ck_rans_decode(int path, uint8_t *symbols, const uint8_t *contexts, size_t n, const ck_rans_slots *tables,
+int ck_rans_decode(int path, uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                    const void *words, size_t count, size_t *used, uint32_t *states, size_t lanes) {
   size_t done = 0, at = *used;
 #if defined(__x86_64__)

@@ -71,8 +71,8 @@ package final class BlockCoder {
 
   /// Codes one block into `out` (at least `capacity(for:)` bytes) and says how.
   ///
-  /// With a base: equal where the bytes are the same, else the change or the delta, else — where that saves less than
-  /// a third — the smallest of it, planes and raw. Without: planes, or raw where those do not save 1 %.
+  /// With a base: equal where the bytes are the same, else the change or the delta, else — where planes might be
+  /// smaller — the smallest of it, planes and raw. Without: planes, or raw where those do not save 1 %.
   /// - Parameter base: as many bytes as `block`, or nil.
   package func encode(
     _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat,
@@ -85,7 +85,9 @@ package final class BlockCoder {
       precondition(base.count == block.count, "a base block has the block's length")
       if EqualCodec.applies(block, base: base) { return (.equal, 0) }
       best = encodeChange(block, base: base, format: format, into: out)
-      if let best, best.count * 3 <= block.count * 2 { return best }
+      // Planes leave sign and mantissa as they are, and of exponents a bit and a half at least.
+      let planes = max(2 / 3, (Double(format.mantissa) + 2.5) / Double(8 * format.width))
+      if let best, Double(best.count) <= planes * Double(block.count) { return best }
     }
     let limit = min(best?.count ?? .max, block.count - block.count / 100)
     if let count = PlaneCodec.encode(block, format: format, coder: self, into: out), count < limit {

@@ -4,7 +4,7 @@ internal import CKernels
 ///
 /// A fine-tune moves weights by about as much whatever their size, so a change in units of the weight's last place
 /// depends on the weight's exponent, which the base tells, and on how much the weights around it move, of which the
-/// block stores one number for 128. Both together choose among 33 tables. `BlockCodecs.md` has the format and what was tried.
+/// block stores one number for 128. Both together choose among 41 tables. `BlockCodecs.md` has the format and what was tried.
 final class ChangeCodec {
   /// What the elements of a block are coded as.
   private enum Form: UInt8 {
@@ -22,7 +22,7 @@ final class ChangeCodec {
     }
   }
 
-  private static let lanes = 64
+  static let lanes = 64
   private static let statesBytes = 4 * lanes
   private static let headBytes = 18
   private static let padding = 8
@@ -31,7 +31,7 @@ final class ChangeCodec {
   private static let group = Int(CK_CHANGE_GROUP)
 
   private let path: Int32
-  private let slots = UnsafeMutablePointer<ck_rans_slots>.allocate(capacity: ChangeTables.contexts)
+  private let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: ChangeTables.contexts * ChangeTables.scale)
   /// Contexts whose slots are those of a context without a table.
   private var blank = [Bool](repeating: false, count: ChangeTables.contexts)
   private let buffers = ChangeBuffers()
@@ -92,17 +92,16 @@ final class ChangeCodec {
       rawEnd = ck_raw_put(path, room.bits, room.raw, count, max(2, width), room.rawBits, rawEnd)
       ck_change_count(contexts, tokens, count, counts.baseAddress)
     }
-    let tables = ChangeTables(counts: UnsafeBufferPointer(counts))
-    let codes = (0..<ChangeTables.contexts).flatMap { Self.codes(tables.frequencies($0)) }
+    let tables = ChangeTables(counted: UnsafeBufferPointer(counts))
     let words = ck_rans_encode(
-      room.tokens, room.contexts, n, codes, ChangeTables.tokens, room.wordsEnd, n, room.states, Self.lanes)
+      room.tokens, room.contexts, n, Self.codes(tables), ChangeTables.tokens, room.wordsEnd, n, room.states, Self.lanes)
     let side = tables.bytes
     let parts = Self.statesBytes + 2 * words + (rawEnd + 7) / 8 + (escapeEnd + 7) / 8 + Self.padding
     guard words >= 0, Self.headBytes + parts + scales.count + side.count + 2 * PlaneTable.entryBytes <= out.count else {
       return nil
     }
     for index in scales.indices {
-      room.bytes[index] = scales[index] == Self.equal ? 0 : UInt8(Int(scales[index]) - least + 1)
+      room.bytes[index] = Self.byte(scales[index], least)
     }
     var writer = ByteWriter(out)
     writer.put(form.rawValue)
@@ -123,27 +122,47 @@ final class ChangeCodec {
   }
 
   private static let equal = Int16.min
+  private static let relative = Int16(CK_CHANGE_RELATIVE)
+  /// The first byte of a relative scale, which is of -10 half octaves.
+  private static let firstRelative = 128
 
-  /// Brings the scales within 254 of the largest and returns the least there is.
+  /// What is stored of a scale.
+  private static func byte(_ scale: Int16, _ least: Int) -> UInt8 {
+    if scale == equal { return 0 }
+    return UInt8(scale >= relative / 2 ? Int(scale - relative) + 10 + firstRelative : Int(scale) - least + 1)
+  }
+
+  private static func scale(_ byte: UInt8, _ least: Int) -> Int16 {
+    if byte == 0 { return equal }
+    return byte >= firstRelative ? relative + Int16(Int(byte) - firstRelative - 10) : Int16(least + Int(byte) - 1)
+  }
+
+  /// Brings the scales within 126 of the largest and returns the least there is.
   private static func limit(_ scales: UnsafeMutableBufferPointer<Int16>) -> Int {
-    let largest = scales.max() ?? equal
-    guard largest != equal else { return 0 }
+    guard let largest = scales.lazy.filter({ $0 != equal && $0 < relative / 2 }).max() else { return 0 }
     var least = Int(largest)
-    for index in scales.indices where scales[index] != equal {
-      scales[index] = max(scales[index], largest - 254)
+    for index in scales.indices where scales[index] != equal && scales[index] < relative / 2 {
+      scales[index] = max(scales[index], largest - 126)
       least = min(least, Int(scales[index]))
     }
     return least
   }
 
-  /// Of each token its frequency and, in the upper half, the sum of those before it.
-  private static func codes(_ frequencies: [UInt16]) -> [UInt32] {
-    var start: UInt32 = 0
-    let codes = frequencies.map { frequency in
-      defer { start += UInt32(frequency) }
-      return UInt32(frequency) | start << 16
+  /// Of each token of each context its frequency and, in the upper half, the sum of those before it.
+  private static func codes(_ tables: ChangeTables) -> [UInt32] {
+    var codes: [UInt32] = []
+    codes.reserveCapacity(ChangeTables.contexts * ChangeTables.tokens)
+    withUnsafeTemporaryAllocation(of: UInt16.self, capacity: ChangeTables.tokens) { frequencies in
+      for context in 0..<ChangeTables.contexts {
+        tables.frequencies(context, into: frequencies.baseAddress!)
+        var start: UInt32 = 0
+        for frequency in frequencies {
+          codes.append(UInt32(frequency) | start << 16)
+          start += UInt32(frequency)
+        }
+      }
     }
-    return codes + [UInt32](repeating: 0, count: ChangeTables.tokens - codes.count)
+    return codes
   }
 
   // MARK: Decoding
@@ -228,7 +247,7 @@ final class ChangeCodec {
     let bytes = UnsafeMutableRawBufferPointer(start: room.bytes, count: max(groups, tableBytes))
     let side = UnsafeMutableRawBufferPointer(rebasing: bytes[..<groups])
     try PlaneTable.take(coded, &at, into: side, coder: coder)
-    for index in 0..<groups { room.scales[index] = side[index] == 0 ? Self.equal : Int16(least + Int(side[index]) - 1) }
+    for index in 0..<groups { room.scales[index] = Self.scale(side[index], least) }
     let tables = UnsafeMutableRawBufferPointer(rebasing: bytes[..<tableBytes])
     try PlaneTable.take(coded, &at, into: tables, coder: coder)
     guard let tables = ChangeTables(bytes: UnsafeRawBufferPointer(tables)) else { throw .change(reason: "no tables") }
@@ -246,12 +265,15 @@ final class ChangeCodec {
   }
 
   private func makeSlots(_ tables: ChangeTables) throws(CodecError) {
-    for context in 0..<ChangeTables.contexts where !(blank[context] && tables.isEmpty(context)) {
-      let frequencies = tables.frequencies(context)
-      blank[context] = tables.isEmpty(context)
-      guard ck_rans_slots_make(slots + context, frequencies, frequencies.count) == 1 else {
-        throw .change(reason: "frequencies that are no table")
+    let areTables = withUnsafeTemporaryAllocation(of: UInt16.self, capacity: ChangeTables.tokens) { frequencies in
+      (0..<ChangeTables.contexts).allSatisfy { context in
+        if blank[context] && tables.isEmpty(context) { return true }
+        blank[context] = tables.isEmpty(context)
+        tables.frequencies(context, into: frequencies.baseAddress!)
+        return ck_rans_slots_make(
+          slots + context * ChangeTables.scale, frequencies.baseAddress!, ChangeTables.tokens, Self.lanes) == 1
       }
     }
+    guard areTables else { throw .change(reason: "frequencies that are no table") }
   }
 }

@@ -2,7 +2,7 @@ internal import CKernels
 
 /// Frequencies of symbols that add up to 4096, as the entropy coder wants them.
 struct FrequencyTable {
-  static var scale: Int { CK_RANS_SCALE }
+  static var scale: Int { ck_rans_scale(NibbleCoder.lanes) }
 
   private(set) var frequencies: [UInt16]
 

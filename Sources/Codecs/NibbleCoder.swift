@@ -7,10 +7,10 @@ final class NibbleCoder {
   /// Upper halves, lower halves.
   private var symbols = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var words = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-  private let slots = UnsafeMutablePointer<ck_rans_slots>.allocate(capacity: 17)
+  private let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: 17 * FrequencyTable.scale)
   private var states = [UInt32](repeating: 0, count: NibbleCoder.lanes)
   private let path: Int32
-  private static let lanes = 32
+  static let lanes = 32
   private static let statesBytes = 4 * lanes
 
   /// The ways to decode that this processor has, by number.
@@ -83,11 +83,11 @@ final class NibbleCoder {
   /// Fills `out` exactly, or returns false.
   func decode(_ coded: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer) -> Bool {
     var rest = coded[...]
-    guard let first = FrequencyTable(from: &rest), ck_rans_slots_make(slots, first.frequencies, 16) == 1 else {
+    guard let first = FrequencyTable(from: &rest), make(first, 0) else {
       return false
     }
     for place in 0..<16 where first.frequencies[place] > 0 {
-      guard let table = FrequencyTable(from: &rest), ck_rans_slots_make(slots + 1 + place, table.frequencies, 16) == 1
+      guard let table = FrequencyTable(from: &rest), make(table, 1 + place)
       else { return false }
     }
     guard rest.count >= 4 + 2 * Self.statesBytes else { return false }
@@ -99,16 +99,20 @@ final class NibbleCoder {
     guard (coded.count - second) % 2 == 0 else { return false }
     let (upper, lower) = room(out.count)
     guard take(coded, start..<second, upper, nil, out.count, slots),
-      take(coded, second..<coded.count, lower, upper, out.count, slots + 1)
+      take(coded, second..<coded.count, lower, upper, out.count, slots + FrequencyTable.scale)
     else { return false }
     let bytes = out.baseAddress!.assumingMemoryBound(to: UInt8.self)
     for index in 0..<out.count { bytes[index] = upper[index] << 4 | lower[index] }
     return true
   }
 
+  private func make(_ table: FrequencyTable, _ place: Int) -> Bool {
+    ck_rans_slots_make(slots + place * FrequencyTable.scale, table.frequencies, 16, Self.lanes) == 1
+  }
+
   private func take(
     _ coded: UnsafeRawBufferPointer, _ range: Range<Int>, _ symbols: UnsafeMutablePointer<UInt8>,
-    _ contexts: UnsafePointer<UInt8>?, _ n: Int, _ tables: UnsafePointer<ck_rans_slots>
+    _ contexts: UnsafePointer<UInt8>?, _ n: Int, _ tables: UnsafePointer<UInt32>
   ) -> Bool {
     states.withUnsafeMutableBytes {
       $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: coded[range.prefix(Self.statesBytes)]))

@@ -62,9 +62,9 @@ struct GoldenTests {
       (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
     func plane(_ bytes: [UInt8]) -> [UInt8] { [0] + little(bytes.count, 4) + bytes }
-    // 49 quarters are 4096, the step from 0 is folded to 98.
-    let tables = (0..<33).flatMap { context -> [UInt8] in
-      tokens[context].map { [$0 + 1] + [UInt8](repeating: 0, count: Int($0)) + [98] } ?? [0]
+    // 45 quarters are 2048, the step from 0 is folded to 90.
+    let tables = (0..<41).flatMap { context -> [UInt8] in
+      tokens[context].map { [$0 + 1] + [UInt8](repeating: 0, count: Int($0)) + [90] } ?? [0]
     }
     let head = [form, 0] + little(least, 2) + little(0, 4) + little(raw.count, 4) + little(escapes.count, 4)
     return head + little(tables.count, 2) + plane(scales) + plane(tables)
@@ -92,11 +92,16 @@ struct GoldenTests {
     #expect(
       try coder.read(4, octave, base: elements(one), halves, count: 256)
         == elements([UInt16](repeating: 0x3fa8, count: 128)))
-    // 2^-8 under the same scale is level 16, context 25: half octave 24 from 2^-12 times the scale on, sign turned.
-    let turned = changes(least: 252, scales: [1], tokens: [25: 49], raw: [UInt8](repeating: 0, count: 96))
+    // 2^-8 under the same scale is level 16, context 33: half octave 25 from 2^-12 times the scale on, sign turned.
+    let turned = changes(least: 252, scales: [1], tokens: [33: 51], raw: [UInt8](repeating: 0, count: 96))
     #expect(
       try coder.read(4, turned, base: elements([UInt16](repeating: 0x3b80, count: 128)), halves, count: 256)
-        == elements([UInt16](repeating: 0xbf80, count: 128)))
+        == elements([UInt16](repeating: 0xbc40, count: 128)))
+    // The same level for all, by a relative scale: 12 half octaves, context 19, four raw bits; from any exponent.
+    let mixed = changes(least: 0, scales: [128 + 10 + 12], tokens: [19: 31], raw: [UInt8](repeating: 0xFF, count: 64))
+    #expect(
+      try coder.read(4, mixed, base: elements((0..<128).map { 0x3000 + 300 * UInt16($0 % 8) }), halves, count: 256)
+        == elements((0..<128).map { 0x2FFF + 300 * UInt16($0 % 8) }))
     // Groups of scale 0 are the base's; the last may be short.
     let none = changes(least: 0, scales: [0, 0], tokens: [:])
     #expect(try coder.read(4, none, base: elements(one + [7]), halves, count: 258) == elements(one + [7]))

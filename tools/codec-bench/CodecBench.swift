@@ -74,7 +74,7 @@ struct CodecBench {
   /// The ways in turn on tensors of one dtype, until each has enough.
   private func measured(_ tensors: [Stretch], of material: Material) throws -> [Measurement] {
     let workers = threads.max() ?? 1
-    let isPaired = material.base != nil && tensors[0].dtype.codesAsFloat && [2, 4].contains(tensors[0].width)
+    let isPaired = material.base != nil && tensors[0].dtype.codingMantissa > 0 && [2, 4].contains(tensors[0].width)
     let ways: [Measurement] = only.compactMap { name in
       let (way, most): (any Way, Int)
       switch name {

@@ -27,7 +27,7 @@ final class StemmaWay: Way {
   }
 
   private func format(_ piece: Stretch) -> BlockFormat {
-    BlockFormat(width: piece.dtype.codingWidth, isFloat: piece.dtype.codesAsFloat)
+    BlockFormat(piece.dtype)
   }
 
   func pieces(of tensor: Stretch) -> [Stretch] { tensor.cut(Self.blockBytes) }

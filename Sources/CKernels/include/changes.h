@@ -7,7 +7,7 @@
 
 enum {
   CK_CHANGE_GROUP = 128,
-  CK_CHANGE_CONTEXTS = 33,
+  CK_CHANGE_CONTEXTS = 41,
   CK_CHANGE_TOKENS = 128,
   // No change.
   CK_CHANGE_NONE = 32,
@@ -16,8 +16,10 @@ enum {
 };
 // The scale of a group in which nothing changed.
 #define CK_CHANGE_EQUAL INT16_MIN
+// Scales from half of this on are this and the mean change in representable values, in half octaves.
+#define CK_CHANGE_RELATIVE 0x4000
 
-// The mean change of each group of 128 elements, in half octaves of the smallest unit in the last place.
+// About the mean change of each group of 128 elements, in half octaves of the smallest unit in the last place.
 void ck_change_scales(const void *x, const void *base, size_t n, int width, int mantissa, int16_t *scales);
 
 // Context and number of raw bits of each element, which its base and its group's scale decide.
