@@ -85,11 +85,9 @@ struct BaseTrial {
   private func measure(_ bases: [DeltaBase?], _ space: Workspace) throws -> (costs: [Int], known: Int) {
     let trailer = reader.trailer
     // A base's digest is there once for all blocks.
-    func share(of base: Any?) -> Int {
-      base == nil ? 0 : FrameTrailer.baseBytes * blocks.count / trailer.blocks.count
-    }
-    var costs = bases.map { share(of: $0) }
-    var known = share(of: trailer.base)
+    let share = FrameTrailer.baseBytes * blocks.count / trailer.blocks.count
+    var costs = bases.map { $0 == nil ? 0 : share }
+    var known = trailer.base == nil ? 0 : share
     for block in blocks {
       let range = trailer.rawRange(ofBlock: block)
       let bytes = space.buffer(30, count: range.count)

@@ -83,6 +83,27 @@ struct RepackTests {
     #expect(!(try stage.expect("verify").output.contains("garbage")))
   }
 
+  @Test("beside a repack others import, export and repack too")
+  func together() throws {
+    let large = TinyCheckpoint(seed: 11, shapes: (0..<12).map { ("layers.\($0).weight", 256, 512) })
+    let stage = try Self.furnished(large)
+    try stage.add(large.tuned(seed: 4), as: "code")
+    let runs = try [
+      stage.start(["repack"]), stage.start(["import", "code", "--name", "code", "--base", "base"]),
+      stage.start(["repack"]), stage.start(["export", "close", "beside"]),
+    ]
+    for run in runs {
+      let outcome = try run.wait()
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    #expect(try stage.files(under: "beside") == stage.files(under: "whole"))
+    try expectWhole(stage)
+    try stage.expect("gc")
+    try expectWhole(stage)
+    try stage.expect("export", "code", "out/code")
+    #expect(try stage.files(under: "out/code") == stage.files(under: "code"))
+  }
+
   @Test("stats --bytes adds up to the frames and to the objects, by codec and by kind, in 80 columns")
   func stats() throws {
     let stage = try Self.furnished()
