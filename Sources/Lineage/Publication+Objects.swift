@@ -37,6 +37,42 @@ extension Publication {
     guard changed == 1 else { throw LineageError.dangling(detail: "no object \(object.short) to move") }
   }
 
+  /// Says that an object has another frame, whose base may be another, after proving that its new chain is on record,
+  /// ends, and that neither it nor what rests on it has more than `depthLimit` steps. The frame it had becomes garbage.
+  ///
+  /// - Parameter known: the row as it was when the new frame was begun.
+  /// - Returns: false where the object has another frame by now, or none; nothing has changed then.
+  /// - Throws: `.missingBase`, `.cycle`, `.depthExceeded`, before anything has changed.
+  package func replaceFrame(of known: ObjectRow, by object: NewObject, depthLimit: Int) throws -> Bool {
+    // Its depth may be another: what it rests on may have a new frame too.
+    guard let row = try self.object(object.digest), (row.pack, row.offset) == (known.pack, known.offset) else {
+      return false
+    }
+    let depth = try provenDepth(of: object, limit: depthLimit)
+    if depth != row.depth { try setDepths(above: object.digest, at: depth, limit: depthLimit) }
+    try connection.run(
+      "UPDATE objects SET pack = ?, offset = ?, length = ?, base = ?, depth = ? WHERE digest = ?",
+      [object.pack, object.offset, object.length, object.base?.blob, depth, object.digest.blob])
+    return true
+  }
+
+  /// Counts anew the steps of all that rests on an object which has so many itself.
+  private func setDepths(above object: Digest, at depth: Int, limit: Int) throws {
+    // One step more than allowed is enough to see that it is too many, and ends a circle.
+    let above = """
+      WITH RECURSIVE above (digest, depth) AS (
+        VALUES (?, ?) UNION
+        SELECT o.digest, a.depth + 1 FROM above a CROSS JOIN objects o ON o.base = a.digest WHERE a.depth <= ?)
+      """
+    let values: [Connection.Value] = [object.blob, depth, limit]
+    guard try connection.count("\(above) SELECT max(depth) FROM above", values) <= limit else {
+      throw LineageError.depthExceeded(object: object, limit: limit)
+    }
+    try connection.run(
+      "\(above) UPDATE objects SET depth = a.depth FROM above a WHERE objects.digest = a.digest AND a.digest <> ?",
+      values + [object.blob])
+  }
+
   /// Drops object rows; their frames become garbage. A base may go only with all of its deltas.
   ///
   /// - Throws: `.dangling` from `publish` when a delta stays behind.

@@ -10,6 +10,8 @@ struct BaseChoice {
   let declared: Digest?
   /// What deltas are taken against; nil for none.
   let used: Digest?
+  /// Models on which a sample costs less than alone, `used` among them: no mere claims.
+  let helpful: Set<Digest>
   /// What the weights come from by comparison: without a declared base the nearest model, with one a model that is
   /// clearly nearer.
   let inferred: Digest?
@@ -31,26 +33,40 @@ private struct Relative {
 }
 
 extension Repository {
-  /// Decides about the base: the declared one, else the nearest stored model, if its deltas cost less than none. And
-  /// about the parent that was not declared, which need not be stored.
+  /// Decides about the base: of the declared one and the nearest stored models the one whose deltas cost least, if
+  /// they cost less than none. And about the parent that was not declared, which need not be stored.
   func chooseBase(declared: Digest?, sketch: Sketch, source: ImportSource) throws -> BaseChoice {
     let relatives = try relatives(of: sketch)
-    guard let declared else { return try findBase(among: relatives.filter(\.distance.isNear), source) }
+    let near = relatives.filter(\.distance.isNear)
+    // The one to be preferred comes first.
+    var measured = try declared.map { [($0, try deltaCost(source, base: $0))] } ?? []
+    for relative in near.filter({ $0.isStored && $0.model != declared }).prefix(Self.nearestMeasured) {
+      measured.append((relative.model, try deltaCost(source, base: relative.model)))
+    }
+    let helpful = measured.compactMap { model, cost in
+      cost.flatMap { $0.delta < $0.solo ? (model: model, cost: $0) : nil }
+    }
+    var best = helpful.first
+    for other in helpful.dropFirst() where other.cost.isClearlyLess(than: best?.cost) { best = other }
+    guard let declared else { return try findBase(among: near, best, helpful: Set(helpful.map(\.model))) }
     let nearer = Self.nearer(than: declared, among: relatives)
     let kinship = try nearer.map { "nearer to \(try label($0.model)), which is a parent too: \($0.text)" }
-    func choice(_ kind: String, _ used: Digest?, _ note: String) -> BaseChoice {
-      BaseChoice(
-        declared: declared, used: used, inferred: nearer?.model, kind: kind, note: note, kinship: kinship)
+    var notes: [String] = []
+    if !helpful.contains(where: { $0.model == declared }) {
+      let why = measured[0].1.map { "does not help (\($0.text))" } ?? "has no stored tensor of the same name and shape"
+      notes.append("declared base \(why): recorded as a claim, not used")
     }
-    guard let cost = try deltaCost(source, base: declared) else {
-      return choice(
-        "none", nil, "declared base has no stored tensor of the same name and shape: recorded as a claim, not used")
+    if let best {
+      notes.append(best.model == declared ? best.cost.text : "deltas on \(try label(best.model)): \(best.cost.text)")
     }
-    guard cost.delta < cost.solo else {
-      return choice("none", nil, "declared base does not help (\(cost.text)): recorded as a claim, not used")
-    }
-    return choice("declared", declared, cost.text)
+    return BaseChoice(
+      declared: declared, used: best?.model, helpful: Set(helpful.map(\.model)), inferred: nearer?.model,
+      kind: best.map { $0.model == declared ? "declared" : "found" } ?? "none",
+      note: notes.joined(separator: "; "), kinship: kinship)
   }
+
+  /// How many of the nearest stored models are measured.
+  private static let nearestMeasured = 2
 
   /// All models that have a sketch with how far they are, the nearest first; of equally near ones the oldest.
   private func relatives(of sketch: Sketch) throws -> [Relative] {
@@ -72,24 +88,24 @@ extension Repository {
     return nearest.distance.bits < bits && nearest.distance.bits <= 0.75 * bits ? nearest : nil
   }
 
-  /// The base where none was declared: the nearest model is the parent, the nearest stored one has the deltas.
-  private func findBase(among near: [Relative], _ source: ImportSource) throws -> BaseChoice {
-    var cost: SampledCost?
-    if let stored = near.first(where: \.isStored) {
-      cost = try deltaCost(source, base: stored.model).flatMap { $0.delta < $0.solo ? $0 : nil }
-    }
-    let used = cost == nil ? nil : near.first(where: \.isStored)
+  /// The choice where none was declared: the nearest model is the parent, the best stored one has the deltas.
+  private func findBase(
+    among near: [Relative], _ best: (model: Digest, cost: SampledCost)?, helpful: Set<Digest>
+  ) throws -> BaseChoice {
+    let used = best.flatMap { best in near.first { $0.model == best.model } }
     // Where no deltas prove it, only a close relative is believed to be one.
     guard let nearest = near.first, used != nil || !nearest.isStored && nearest.distance.isClose else {
-      return BaseChoice(declared: nil, used: nil, inferred: nil, kind: "none", note: nil)
+      return BaseChoice(declared: nil, used: nil, helpful: [], inferred: nil, kind: "none", note: nil)
     }
     var kinship: String?
     if nearest.model != used?.model {
-      kinship = "the parent is \(try label(nearest.model)), which is not stored: \(nearest.text)"
+      let absence = nearest.isStored ? "" : ", which is not stored"
+      kinship = "the parent is \(try label(nearest.model))\(absence): \(nearest.text)"
     }
     return BaseChoice(
-      declared: nil, used: used?.model, inferred: nearest.model, kind: used == nil ? "none" : "found",
-      note: used.flatMap { used in cost.map { "\(used.text); \($0.text)" } }, kinship: kinship)
+      declared: nil, used: used?.model, helpful: helpful, inferred: nearest.model,
+      kind: used == nil ? "none" : "found",
+      note: used.flatMap { used in best.map { "\(used.text); \($0.cost.text)" } }, kinship: kinship)
   }
 
   /// What a sample of the source costs as deltas on a model and alone.
@@ -97,6 +113,12 @@ extension Repository {
     var delta = 0
     var solo = 0
     var raw = 0
+
+    /// True where the deltas save 2 % of the other's.
+    func isClearlyLess(than other: SampledCost?) -> Bool {
+      // By their share of what was sampled: not all models have all tensors.
+      other.map { delta * 100 * $0.raw <= $0.delta * 98 * raw } ?? true
+    }
 
     var text: String {
       func share(_ part: Int) -> String { "\(Int((Double(part) * 100 / Double(max(1, raw))).rounded())) %" }
@@ -108,11 +130,8 @@ extension Repository {
   private func deltaCost(_ source: ImportSource, base: Digest) throws -> SampledCost? {
     let bases = try tensorsByName(of: base)
     let shared = source.items.indices.filter { index in
-      guard let tensor = source.items[index].tensor, source.items[index].size > 0,
-        let other = bases[tensor.name]
-      else { return false }
-      return tensor.dtype == other.dtype
-        && tensor.shape.dimensions.dropFirst() == other.shape.dimensions.dropFirst()
+      guard let tensor = source.items[index].tensor, source.items[index].size > 0 else { return false }
+      return bases[tensor.name]?.isBase(for: tensor.dtype, tensor.shape) ?? false
     }
     guard !shared.isEmpty else { return nil }
     // The largest tensors decide what a model costs.
@@ -120,22 +139,23 @@ extension Repository {
     var cost = SampledCost()
     try spaces.withWorkspace { space in
       for index in sampled {
+        let item = Ingest.Item.tensor(
+          file: 0, size: source.items[index].size, dtype: source.items[index].tensor!.dtype, base: nil)
         let tensor = source.items[index].tensor!
-        guard let reader = try openBase(bases[tensor.name]!.digest) else { continue }
-        let count = min(16 * 1024, source.items[index].size, reader.size) / 8 * 8
-        guard count > 0 else { continue }
-        let start = min(source.items[index].size, reader.size) / 2 / 8 * 8
-        let length = min(count, min(source.items[index].size, reader.size) - start)
-        let bytes = space.buffer(30, count: length)
+        guard let base = try openBase(bases[tensor.name]!, for: tensor.dtype, tensor.shape) else { continue }
+        let size = min(item.size, base.size)
+        let start = size / 2 / 8 * 8
+        let range = start..<start + min(16 * 1024, size / 8 * 8 - start)
+        guard !range.isEmpty else { continue }
+        let bytes = space.buffer(30, count: range.count)
         try source.read(item: index, at: start, into: bytes)
-        let theirs = space.buffer(31, count: length)
-        try reader.read(at: start, into: theirs, space)
-        let out = space.buffer(32, count: BlockCoder.capacity(for: length))
-        let format = BlockFormat(tensor.dtype)
-        let block = UnsafeRawBufferPointer(bytes)
-        cost.solo += space.coder.encode(block, base: nil, format: format, into: out).count
-        cost.delta += space.coder.encode(block, base: UnsafeRawBufferPointer(theirs), format: format, into: out).count
-        cost.raw += length
+        let out = space.buffer(32, count: BlockCoder.capacity(for: range.count))
+        func coded(on base: DeltaBase?) throws -> Int {
+          try space.encode(UnsafeRawBufferPointer(bytes), at: range, on: base, format: item.format, into: out).count
+        }
+        cost.solo += try coded(on: nil)
+        cost.delta += try coded(on: base)
+        cost.raw += range.count
       }
     }
     return cost.raw == 0 ? nil : cost

@@ -52,7 +52,9 @@ extension RepositoryError {
       self.init(
         .conflict, "name \(name) is taken: \(existing) names model \(model.short)",
         hint: "choose another name, or move it with: stemma tag --force")
-    case .cycle, .depthExceeded, .missingBase, .dangling, .unexpected: self.init(.internal, text)
+    // The base was chosen with room to spare: it is a repack that took it.
+    case .depthExceeded: self.init(.conflict, text, hint: "the store was repacked meanwhile; try again")
+    case .cycle, .missingBase, .dangling, .unexpected: self.init(.internal, text)
     case .unknownModel: self.init(.notFound, text)
     case .newerFormat: self.init(.unsupported, text, hint: "use a newer stemma")
     case .locked: self.init(.conflict, text, hint: "try again later")

@@ -45,13 +45,14 @@ final class FusedRun {
       contents.append(nil)
       for tensor in shard.tensors {
         let planned = plan.tensors[tensor]
-        let near = keepBytes ? source.frame(input: base, tensor: planned.name)?.trailer.digest : nil
-        let reader = try near.flatMap { try repository.openBase($0) }
-        let fits = reader?.trailer.dtype == planned.dtype.code
+        let near = keepBytes ? source.frame(input: base, tensor: planned.name)?.trailer : nil
+        let nearBase = try near.flatMap { near in
+          try DType(code: near.dtype).flatMap { try repository.openBase(near.digest, $0, for: planned.dtype) }
+        }
         items.append(
           .tensor(
             file: index, size: planned.shape.byteCount(of: planned.dtype) ?? 0, dtype: planned.dtype,
-            base: fits ? reader : nil))
+            base: nearBase))
         contents.append(tensor)
       }
     }

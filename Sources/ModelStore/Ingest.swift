@@ -16,13 +16,23 @@ final class Ingest {
     let dtype: UInt8
     let format: BlockFormat
     /// What its blocks are compared with.
-    var base: ObjectReader?
+    var base: DeltaBase?
+    /// The frame that it has. The new one is kept only where it is better, and its blocks are read back.
+    var known: KnownFrame?
 
     /// A tensor of this dtype.
-    static func tensor(file: Int, size: Int, dtype: DType, base: ObjectReader?) -> Item {
+    static func tensor(file: Int, size: Int, dtype: DType, base: DeltaBase?) -> Item {
       Item(
         file: file, size: size, dtype: dtype.code,
         format: BlockFormat(dtype), base: base)
+    }
+
+    /// An object on record that is coded anew.
+    static func recoding(_ recoding: Recoding) -> Item {
+      let trailer = recoding.reader.trailer
+      return Item(
+        file: 0, size: trailer.rawBytes, dtype: trailer.dtype, format: trailer.format, base: recoding.base,
+        known: recoding.known)
     }
 
     /// Plain bytes.
@@ -42,11 +52,14 @@ final class Ingest {
   private(set) var sealed: [SealedPack] = []
   private var written: Set<Digest> = []
   private var usesBase = false
+  /// Of the frame under way.
+  private var codedBytes = 0
   /// Objects that were stored before, and objects stored as deltas.
   private(set) var knownItems = 0
   private(set) var deltaItems = 0
 
-  /// - Parameter prefixes: what each file begins with before its first item (the length field of safetensors).
+  /// - Parameter prefixes: what each file begins with before its first item (the length field of safetensors); none
+  ///   where no digests of files are wanted.
   init(repository: Repository, items: [Item], prefixes: [[UInt8]]) {
     self.repository = repository
     self.items = items
@@ -73,7 +86,7 @@ final class Ingest {
       work.drain = { [unowned self] slots in for slot in slots { try drain(slot) } }
     }
     work.itemHash = { [itemHashes] in itemHashes[$0] }
-    work.fileHash = { [fileHashes] in fileHashes[$0] }
+    if !fileHashes.isEmpty { work.fileHash = { [fileHashes] in fileHashes[$0] } }
     work.progress = progress
     do {
       try conveyor.run(pieces, work)
@@ -87,12 +100,10 @@ final class Ingest {
   private func code(_ slot: inout Conveyor.Slot) throws {
     let item = items[slot.piece.item]
     let piece = slot
-    let (codec, count) = try repository.spaces.withWorkspace { space -> (BlockCodec, Int) in
-      var base: UnsafeRawBufferPointer?
-      if let reader = item.base, reader.size > piece.piece.range.lowerBound, !piece.piece.range.isEmpty {
-        base = try reader.block(piece.piece.range, space, level: 0)
-      }
-      return space.coder.encode(piece.bytes, base: base, format: item.format, into: piece.coded)
+    let (codec, count) = try repository.spaces.withWorkspace { space in
+      try space.encode(
+        piece.bytes, at: piece.piece.range, on: item.base, format: item.format, into: piece.coded,
+        proving: item.known != nil)
     }
     slot.codec = codec.rawValue
     slot.codedCount = count
@@ -105,26 +116,39 @@ final class Ingest {
     if slot.piece.isFirst {
       try writer.beginFrame()
       usesBase = false
+      codedBytes = 0
     }
+    codedBytes += slot.codedCount
     if !slot.piece.range.isEmpty {
       try writer.append(slot.codedBytes, codec: slot.codec, checksum: slot.checksum)
       usesBase = usesBase || BlockCodec(rawValue: slot.codec)?.usesBase == true
     }
     guard slot.piece.isLast else { return }
     let digest = digest(slot.piece.item)
-    if written.contains(digest) {
-      return try writer.dropFrame()
-    }
-    if try repository.lineage.object(digest) != nil {
-      knownItems += item.dtype == 0 ? 0 : 1
-      return try writer.dropFrame()
-    }
+    guard try isWanted(digest, item) else { return try writer.dropFrame() }
+    let base = usesBase ? item.base : nil
     try writer.finishFrame(
       dtype: item.dtype, width: item.format.width, blockBytes: Frame.blockBytes, rawBytes: item.size, digest: digest,
-      base: usesBase ? item.base?.trailer.digest : nil)
+      base: base?.digest, castFrom: base?.castFrom ?? 0)
     written.insert(digest)
     deltaItems += usesBase ? 1 : 0
     if writer.size >= Pack.closingBytes { try seal() }
+  }
+
+  /// Whether the frame that has just been written, but for its trailer, is to stay.
+  private func isWanted(_ digest: Digest, _ item: Item) throws -> Bool {
+    if let known = item.known {
+      guard digest == known.digest else {
+        throw RepositoryError(
+          .corrupt, "object \(known.digest.hex): its bytes have the digest \(digest.short)",
+          hint: "run: stemma verify --full")
+      }
+      return known.isWorse(than: codedBytes + (usesBase ? FrameTrailer.baseBytes : 0))
+    }
+    if written.contains(digest) { return false }
+    guard try repository.lineage.object(digest) != nil else { return true }
+    knownItems += item.dtype == 0 ? 0 : 1
+    return false
   }
 
   private func makeWriter() throws -> PackWriter {

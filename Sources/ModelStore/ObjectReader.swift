@@ -8,15 +8,36 @@ final class ObjectReader: Sendable {
   private let file: any StorageFile
   private let path: String
   private let offset: Int
-  private let base: ObjectReader?
+  let base: DeltaBase?
+
+  /// What a workspace's buffers are for at each level of a chain.
+  enum Buffer: Int, CaseIterable { case coded, block, whole, cast }
+
+  /// The number of a buffer.
+  static func buffer(_ buffer: Buffer, level: Int) -> Int { level * Buffer.allCases.count + buffer.rawValue }
 
   /// Opens the frame at a place in a pack; checks its header and trailer.
+  ///
+  /// - Parameter base: the object that the frame's deltas refer to.
   init(file: any StorageFile, path: String, offset: Int, length: Int, object: Digest, base: ObjectReader?) throws {
     self.file = file
     self.path = path
     self.offset = offset
-    self.base = base
-    trailer = try Pack.readTrailer(in: file, offset: offset, length: length, object: object, path: path)
+    let trailer = try Pack.readTrailer(in: file, offset: offset, length: length, object: object, path: path)
+    self.trailer = trailer
+    guard trailer.castFrom != 0 else {
+      self.base = base.map { DeltaBase(reader: $0, cast: nil) }
+      return
+    }
+    guard let base, let own = DType(code: trailer.dtype),
+      let cast = DType(code: trailer.castFrom).flatMap({ FloatCast(from: $0, to: own) }),
+      trailer.width == cast.targetBytes, trailer.rawBytes % cast.targetBytes == 0, base.size % cast.sourceBytes == 0
+    else {
+      throw ObjectsError.frameTrailer(
+        object: object, pack: path, offset: offset,
+        reason: "its base cannot be cast from dtype \(trailer.castFrom) to \(trailer.dtype)")
+    }
+    self.base = DeltaBase(reader: base, cast: cast)
   }
 
   var size: Int { trailer.rawBytes }
@@ -44,7 +65,7 @@ final class ObjectReader: Sendable {
   private func wholeBlock(
     _ index: Int, _ range: Range<Int>, _ space: Workspace, level: Int
   ) throws -> UnsafeMutableRawBufferPointer {
-    let buffer = space.buffer(level * 3 + 2, count: range.count)
+    let buffer = space.buffer(Self.buffer(.whole, level: level), count: range.count)
     let wanted = Workspace.Held(object: trailer.digest, range: range)
     if space.held[level] == wanted { return buffer }
     space.held[level] = nil
@@ -61,7 +82,7 @@ final class ObjectReader: Sendable {
     if block.codec == BlockCodec.equal.rawValue, block.length == 0, let base {
       return try base.fill(out, with: trailer.rawRange(ofBlock: index), space, level: level + 1)
     }
-    let coded = space.buffer(level * 3, count: block.length)
+    let coded = space.buffer(Self.buffer(.coded, level: level), count: block.length)
     let found = try file.read(into: coded, at: offset + trailer.offsets[index])
     guard found == block.length else {
       throw ObjectsError.truncated(
@@ -82,12 +103,13 @@ final class ObjectReader: Sendable {
 
   /// The raw bytes of a range as a base offers them: zeros past the end of this object.
   func block(_ range: Range<Int>, _ space: Workspace, level: Int) throws -> UnsafeRawBufferPointer {
-    let out = space.buffer(level * 3 + 1, count: range.count)
+    let out = space.buffer(Self.buffer(.block, level: level), count: range.count)
     try fill(out, with: range, space, level: level)
     return UnsafeRawBufferPointer(out)
   }
 
-  private func fill(
+  /// The same, into a buffer of the caller's.
+  func fill(
     _ out: UnsafeMutableRawBufferPointer, with range: Range<Int>, _ space: Workspace, level: Int
   ) throws {
     let there = max(0, min(range.count, size - range.lowerBound))

@@ -104,35 +104,20 @@ final class Rebuild {
   private func insert(
     _ packs: [(digest: Digest, size: Int, entries: [Pack.Entry])], in publication: Publication
   ) throws -> Set<Digest> {
-    var waiting: [(pack: Int64, entry: Pack.Entry)] = []
+    var frames = FrameChoice()
     for pack in packs.sorted(by: { $0.digest < $1.digest }) {
       let id = try publication.insertPack(pack.digest, bytes: pack.size)
-      waiting += pack.entries.map { (id, $0) }
-    }
-    var known: Set<Digest> = []
-    while !waiting.isEmpty {
-      var later: [(pack: Int64, entry: Pack.Entry)] = []
-      for (pack, entry) in waiting {
-        if let base = entry.base, !known.contains(base) {
-          later.append((pack, entry))
-          continue
-        }
-        let object = NewObject(
-          digest: entry.digest, pack: pack, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
-          base: entry.base)
-        do {
-          _ = try publication.insertObject(object, depthLimit: Repository.depthLimit)
-          known.insert(entry.digest)
-        } catch LineageError.depthExceeded, LineageError.cycle {
-          // Another frame of the same object may fit; else the models that need it become absent.
-          damage.append("object \(entry.digest.hex): a frame on too long a chain is left out")
-        }
+      for entry in pack.entries {
+        frames.add(
+          NewObject(
+            digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
+            base: entry.base))
       }
-      // Their bases are in no pack. Where nobody needs them they are only garbage; else their models tell.
-      if later.count == waiting.count { break }
-      waiting = later
     }
-    return known
+    let (chosen, tooDeep) = frames.choose()
+    for object in chosen { _ = try publication.insertObject(object, depthLimit: Repository.depthLimit) }
+    damage += tooDeep.map { "object \($0.hex): a frame on too long a chain is left out" }
+    return Set(chosen.map(\.digest))
   }
 
   private func insertModels(objects: Set<Digest>, in publication: Publication) throws {

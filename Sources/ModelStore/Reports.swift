@@ -281,14 +281,25 @@ public struct StatsReport: Sendable {
   public let packBytes: Int
   public let documentBytes: Int
   public let databaseBytes: Int
+  /// Where asked for.
+  public let bytes: BytesReport?
+  /// What a repack would save, where asked for.
+  public let repack: RepackReport?
 
   package var json: JSONValue {
-    [
-      "models": .integer(models), "virtual_models": .integer(virtualModels), "names": .integer(names),
-      "objects": .integer(objects), "delta_objects": .integer(deltaObjects), "model_bytes": .integer(modelBytes),
-      "object_bytes": .integer(objectBytes), "pack_bytes": .integer(packBytes),
-      "document_bytes": .integer(documentBytes), "database_bytes": .integer(databaseBytes),
+    let counts: [JSONValue.Member] = [
+      .init("models", .integer(models)), .init("virtual_models", .integer(virtualModels)),
+      .init("names", .integer(names)), .init("objects", .integer(objects)),
+      .init("delta_objects", .integer(deltaObjects)), .init("model_bytes", .integer(modelBytes)),
+      .init("object_bytes", .integer(objectBytes)), .init("pack_bytes", .integer(packBytes)),
+      .init("document_bytes", .integer(documentBytes)), .init("database_bytes", .integer(databaseBytes)),
     ]
+    let tables = bytes.map {
+      [
+        JSONValue.Member("codecs", .array($0.codecs.map(\.json))), .init("kinds", .array($0.kinds.map(\.json))),
+      ]
+    }
+    return .object(counts + (tables ?? []) + (repack.map { [.init("repack", $0.json)] } ?? []))
   }
 }
 

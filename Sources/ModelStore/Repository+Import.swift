@@ -64,10 +64,8 @@ extension Repository {
         items.append(.bytes(file: item.file, size: item.size))
         continue
       }
-      let reader = try bases[tensor.name].flatMap { candidate in
-        Self.fits(tensor, on: candidate) ? try openBase(candidate.digest) : nil
-      }
-      items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: reader))
+      let base = try bases[tensor.name].flatMap { try openBase($0, for: tensor.dtype, tensor.shape) }
+      items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: base))
     }
     let ingest = Ingest(repository: self, items: items, prefixes: source.prefixes)
     let total = source.bytes
@@ -75,19 +73,6 @@ extension Repository {
       try source.read(item: piece.item, at: piece.range.lowerBound, into: buffer)
     }
     return ingest
-  }
-
-  /// True where a delta between the two makes sense: same dtype, and the same extents but for the number of rows.
-  private static func fits(_ tensor: TensorRecord, on base: Manifest.TensorEntry) -> Bool {
-    tensor.dtype == base.dtype && tensor.shape.dimensions.count == base.shape.dimensions.count
-      && tensor.shape.dimensions.dropFirst() == base.shape.dimensions.dropFirst()
-  }
-
-  /// The object to take a delta against: this one, or an ancestor in its chain that leaves room for one more step.
-  func openBase(_ digest: Digest) throws -> ObjectReader? {
-    var row = try lineage.object(digest)
-    while let found = row, found.depth >= Self.depthLimit { row = try found.base.flatMap { try lineage.object($0) } }
-    return try row.flatMap { try openObject($0.digest) }
   }
 
   /// A model's tensors by name.
@@ -108,7 +93,7 @@ extension Repository {
       guard base != model, !parents.contains(where: { $0.model == base }) else { return }
       parents.append(
         .init(
-          role: "base", model: base, coefficient: nil, claimed: choice.used != base, reference: nil,
+          role: "base", model: base, coefficient: nil, claimed: !choice.helpful.contains(base), reference: nil,
           isInferred: isInferred))
     }
     if let declared = choice.declared { add(declared, isInferred: false) }

@@ -60,9 +60,8 @@ extension Repository {
       try requireSpace(for: total)
       let bases = try nearTensors(of: reader.model)
       let items = try missing.map { tensor, _ -> Ingest.Item in
-        let base = try bases[tensor.name].flatMap { try openBase($0.digest) }
-        let fits = base?.trailer.dtype == tensor.dtype.code
-        return .tensor(file: 0, size: tensor.bytes, dtype: tensor.dtype, base: fits ? base : nil)
+        let base = try bases[tensor.name].flatMap { try openBase($0, for: tensor.dtype, tensor.shape) }
+        return .tensor(file: 0, size: tensor.bytes, dtype: tensor.dtype, base: base)
       }
       let ingest = Ingest(repository: self, items: items, prefixes: [[]])
       try ingest.run(packing: true, progress: progress.map { report in { report($0, total) } }) {

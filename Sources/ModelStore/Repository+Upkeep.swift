@@ -4,9 +4,18 @@ import Objects
 
 extension Repository {
   /// Counts and bytes. Reads no weights.
-  public func stats() throws(RepositoryError) -> StatsReport {
+  ///
+  /// - Parameters:
+  ///   - bytes: also tells what codecs and kinds of tensors the bytes are in, which reads the trailers of all frames.
+  ///   - repack: also tells what a repack would save, which reads samples of all weights.
+  ///   - progress: told bytes sampled and bytes in all.
+  public func stats(
+    bytes: Bool = false, repack: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> StatsReport {
     try door {
-      try lineage.snapshot { snapshot in
+      let tables = bytes ? try self.bytes() : nil
+      let promise = repack ? try self.repack(dryRun: true, progress: progress) : nil
+      return try lineage.snapshot { snapshot in
         let counts = try snapshot.counts()
         let models = try snapshot.models().filter { $0.model.state != .absent }
         let documents = try documents.all().digests
@@ -15,7 +24,7 @@ extension Repository {
           deltaObjects: counts.deltas, modelBytes: models.reduce(0) { $0 + $1.model.bytes },
           objectBytes: counts.rawBytes, packBytes: counts.packBytes,
           documentBytes: try documents.reduce(0) { try $0 + size(self.documents.file(of: $1)) },
-          databaseBytes: try size(layout.database))
+          databaseBytes: try size(layout.database), bytes: tables, repack: promise)
       }
     }
   }

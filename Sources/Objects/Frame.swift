@@ -40,12 +40,15 @@ package struct FrameTrailer: Sendable, Equatable {
   package let digest: Digest
   /// The object whose same-numbered blocks the delta blocks of this frame refer to.
   package let base: Digest?
+  /// The dtype number of the base whose elements are cast to `dtype`; 0 where its bytes are taken as they are.
+  package let castFrom: UInt8
   package let blocks: [Block]
   /// Where each block begins, counted from the frame's first byte; one more entry than blocks.
   package let offsets: [Int]
 
   package init(
-    dtype: UInt8, width: Int, blockBytes: Int, rawBytes: Int, digest: Digest, base: Digest?, blocks: [Block]
+    dtype: UInt8, width: Int, blockBytes: Int, rawBytes: Int, digest: Digest, base: Digest?, castFrom: UInt8,
+    blocks: [Block]
   ) {
     self.dtype = dtype
     self.width = width
@@ -53,6 +56,7 @@ package struct FrameTrailer: Sendable, Equatable {
     self.rawBytes = rawBytes
     self.digest = digest
     self.base = base
+    self.castFrom = castFrom
     self.blocks = blocks
     var at = Frame.header.count
     offsets =
@@ -71,7 +75,7 @@ package struct FrameTrailer: Sendable, Equatable {
   package func encoded() -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(100 + blocks.count * 9)
-    out += [dtype, base == nil ? 0 : 1, UInt8(width), 0]
+    out += [dtype, base == nil ? 0 : 1, UInt8(width), castFrom]
     out.append(little: UInt32(blockBytes))
     out.append(little: UInt64(rawBytes))
     out += digest.bytes
@@ -93,11 +97,12 @@ package struct FrameTrailer: Sendable, Equatable {
   static func parse(_ bytes: UnsafeRawBufferPointer, frameBytes: Int) -> Result<FrameTrailer, Reason> {
     var fields = FieldReader(bytes)
     guard let dtype = fields.integer(UInt8.self), let flags = fields.integer(UInt8.self),
-      let width = fields.integer(UInt8.self), let reserved = fields.integer(UInt8.self),
+      let width = fields.integer(UInt8.self), let castFrom = fields.integer(UInt8.self),
       let blockBytes = fields.integer(UInt32.self), let rawBytes = fields.integer(UInt64.self),
       let digest = fields.digest()
     else { return .failure(Reason("too short")) }
-    guard flags <= 1, reserved == 0, [1, 2, 4, 8].contains(width) else { return .failure(Reason("unknown flags")) }
+    guard flags <= 1, [1, 2, 4, 8].contains(width) else { return .failure(Reason("unknown flags")) }
+    guard castFrom == 0 || flags == 1 else { return .failure(Reason("dtype \(castFrom) of no base")) }
     guard blockBytes > 0, blockBytes % 8 == 0, blockBytes <= Frame.blockBytesMax, rawBytes < 1 << 62 else {
       return .failure(Reason("impossible sizes"))
     }
@@ -119,7 +124,7 @@ package struct FrameTrailer: Sendable, Equatable {
     }
     let trailer = FrameTrailer(
       dtype: dtype, width: Int(width), blockBytes: Int(blockBytes), rawBytes: Int(rawBytes), digest: digest, base: base,
-      blocks: blocks)
+      castFrom: castFrom, blocks: blocks)
     guard trailer.offsets.last! + bytes.count + Frame.tailBytes == frameBytes else {
       return .failure(Reason("block lengths do not fill the frame"))
     }

@@ -43,12 +43,14 @@ package final class PackWriter {
   }
 
   /// Writes the trailer; the frame now belongs to the pack.
+  ///
+  /// - Parameter castFrom: the dtype number of the base where its elements were cast to `dtype`, else 0.
   package func finishFrame(
-    dtype: UInt8, width: Int, blockBytes: Int, rawBytes: Int, digest object: Digest, base: Digest?
+    dtype: UInt8, width: Int, blockBytes: Int, rawBytes: Int, digest object: Digest, base: Digest?, castFrom: UInt8 = 0
   ) throws {
     let trailer = FrameTrailer(
       dtype: dtype, width: width, blockBytes: blockBytes, rawBytes: rawBytes, digest: object, base: base,
-      blocks: blocks)
+      castFrom: castFrom, blocks: blocks)
     try write(trailer.encoded())
     entries.append(
       Pack.Entry(digest: object, offset: frameStart, length: size - frameStart, rawBytes: rawBytes, base: base))
@@ -72,7 +74,7 @@ package final class PackWriter {
     }
     try finishFrame(
       dtype: trailer.dtype, width: trailer.width, blockBytes: trailer.blockBytes, rawBytes: trailer.rawBytes,
-      digest: object, base: trailer.base)
+      digest: object, base: trailer.base, castFrom: trailer.castFrom)
   }
 
   /// Takes back what was written since `beginFrame`.

@@ -23,7 +23,9 @@ struct Stemma: ParsableCommand {
       """,
     version: "0.1.0",
     groupedSubcommands: [
-      CommandGroup(name: "Store", subcommands: [Init.self, Stats.self, Verify.self, Backup.self, Rebuild.self]),
+      CommandGroup(
+        name: "Store",
+        subcommands: [Init.self, Stats.self, Verify.self, Repack.self, Backup.self, Rebuild.self]),
       CommandGroup(
         name: "Model",
         subcommands: [

@@ -74,6 +74,54 @@ import Testing
     #expect(try database.object(sha("a"))?.base == nil)
   }
 
+  private func replace(_ name: String, on base: String?, limit: Int, known: ObjectRow? = nil) throws -> Bool {
+    let row = try #require(try known ?? database.object(sha(name)))
+    return try database.publish { publication in
+      var object = NewObject(name, pack: try publication.insertPack(sha("other"), bytes: 500), base: base)
+      object.offset = 8
+      object.length = 7
+      return try publication.replaceFrame(of: row, by: object, depthLimit: limit)
+    }
+  }
+
+  @Test("an object with another frame, on another base, is counted anew with all that rests on it")
+  func replaced() throws {
+    try database.publish { publication in
+      try publication.insertObject(NewObject("d", pack: pack, base: "c"), depthLimit: 3)
+      try publication.insertObject(NewObject("e", pack: pack), depthLimit: 3)
+    }
+    #expect(try replace("c", on: "a", limit: 3))
+    let row = try #require(try database.object(sha("c")))
+    #expect(row.packDigest == sha("other") && row.offset == 8 && row.length == 7 && row.base == sha("a"))
+    #expect(try ["a", "b", "c", "d", "e"].map { try database.object(sha($0))?.depth } == [0, 1, 1, 2, 0])
+    #expect(try replace("c", on: nil, limit: 3))
+    #expect(try ["c", "d"].map { try database.object(sha($0))?.depth } == [0, 1])
+    #expect(try replace("a", on: "e", limit: 3))
+    #expect(try ["a", "b"].map { try database.object(sha($0))?.depth } == [1, 2])
+    #expect(try database.integrityCheck().isEmpty)
+  }
+
+  @Test("a new frame that makes chains too long, or a circle, or names no base, is refused, and nothing changes")
+  func replacedWrongly() throws {
+    _ = try database.publish { try $0.insertObject(NewObject("e", pack: pack), depthLimit: 2) }
+    let before = try ["a", "b", "c", "e"].map { try database.object(sha($0)) }
+    #expect(throws: LineageError.depthExceeded(object: sha("a"), limit: 2)) { try replace("a", on: "e", limit: 2) }
+    #expect(throws: LineageError.depthExceeded(object: sha("e"), limit: 2)) { try replace("e", on: "c", limit: 2) }
+    #expect(throws: LineageError.cycle(object: sha("a"))) { try replace("a", on: "c", limit: 9) }
+    #expect(throws: LineageError.missingBase(object: sha("e"), base: sha("none"))) {
+      try replace("e", on: "none", limit: 2)
+    }
+    #expect(try ["a", "b", "c", "e"].map { try database.object(sha($0)) } == before)
+  }
+
+  @Test("a frame that took the place of another meanwhile stays")
+  func replacedMeanwhile() throws {
+    let known = try #require(try database.object(sha("c")))
+    #expect(try replace("c", on: "a", limit: 2, known: known))
+    #expect(try !replace("c", on: nil, limit: 2, known: known))
+    #expect(try database.object(sha("c"))?.base == sha("a"))
+  }
+
   @Test("a base cannot go before its deltas, nor a pack before its objects")
   func deletion() throws {
     #expect {

@@ -55,7 +55,7 @@ import Testing
       ($0 as? RepositoryError)?.kind == .conflict
     }
     let report = try store.importCheckpoint(at: path, name: nil, base: "base")
-    #expect(report.base == "base" && report.baseChoice == "declared" && report.baseNote?.contains("bad") == true)
+    #expect(report.base == "bad" && report.baseChoice == "found" && report.baseNote?.contains("bad") == true)
     #expect(try parents(store, report.id) == ["base", "bad inferred"])
     #expect(try sources(store, report.id) == ["bad"])
     // A sibling is no nearer than the base, and other files with the same weights say nothing about kinship.

@@ -107,6 +107,31 @@ struct PackTests {
     }
   }
 
+  @Test("the dtype that a base is cast from is kept, by a copy too; without a base it is refused")
+  func casts() throws {
+    let writer = try stage.writer()
+    for base in [Digest(of: [7]), nil] {
+      try writer.beginFrame()
+      try hello.withUnsafeBytes { try writer.append($0, codec: 0, checksum: checksum($0)) }
+      try writer.finishFrame(
+        dtype: 15, width: 2, blockBytes: 16, rawBytes: 12, digest: Digest(of: hello), base: base, castFrom: 18)
+    }
+    let sealed = try writer.seal(into: stage.path + "/packs")
+    let file = try stage.write("tmp/p", try stage.pack(sealed.digest))
+    func trailer(_ index: Int, of entries: [Pack.Entry], in file: any StorageFile) throws -> FrameTrailer {
+      try Pack.readTrailer(
+        in: file, offset: entries[index].offset, length: entries[index].length, object: nil, path: "p")
+    }
+    #expect(try trailer(0, of: sealed.entries, in: file).castFrom == 18)
+    #expect(throws: ObjectsError.self) { try trailer(1, of: sealed.entries, in: file) }
+    let copy = try stage.writer()
+    let frame = sealed.entries[0]
+    try copy.copyFrame(of: frame.digest, in: file, path: "p", offset: frame.offset, length: frame.length)
+    let copied = try copy.seal(into: stage.path + "/packs")
+    let other = try stage.write("tmp/q", try stage.pack(copied.digest))
+    #expect(try trailer(0, of: copied.entries, in: other) == trailer(0, of: sealed.entries, in: file))
+  }
+
   /// What `verify` does short of decoding: index, trailers that agree with it, block checksums.
   private func readAll(_ bytes: [UInt8], _ name: String) throws {
     let file = try stage.write("tmp/\(name)", bytes)

@@ -6,7 +6,7 @@ struct SpeechTests {
   static let commands = [
     "init", "import", "list", "show", "log", "tag", "untag", "remove", "plan", "merge", "export", "verify", "stats",
     "gc", "backup", "rebuild", "diff", "evict", "materialise", "tune", "evaluation", "advise", "withdraw",
-    "advisories", "blast",
+    "advisories", "blast", "repack",
   ]
 
   @Test("help is a result: on standard output, in 80 columns, with an example", arguments: commands)
@@ -62,7 +62,8 @@ struct SpeechTests {
       ["merge", "recipe.yml", "--name", "fused"], ["export", "fused", "out"],
       ["export", "fused", "norm", "--tensor", "model.norm.weight"],
       ["export", "fused", "some", "--tensor", "model.norm.weight", "--range", "0:8"], ["diff", "base", "fused"],
-      ["materialise", "fused"], ["evict", "fused"], ["verify"], ["stats"], ["blast", "base"],
+      ["materialise", "fused"], ["evict", "fused"], ["verify"], ["stats"], ["stats", "--bytes", "--repack"],
+      ["repack", "--dry-run"], ["repack"], ["blast", "base"],
       ["evaluation", "list"], ["advise", "fused", "--kind", "bad", "--reason", "so"], ["advisories"],
       ["remove", "fused"], ["gc", "--dry-run"], ["gc"], ["backup", "copy"], ["rebuild"],
     ]

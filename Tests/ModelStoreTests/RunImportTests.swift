@@ -1,0 +1,67 @@
+import Lineage
+import Objects
+import TestSupport
+import Testing
+
+@testable import ModelStore
+
+@Suite("imports of the checkpoints of one run")
+struct RunImportTests {
+  private static let steps = 7
+  private static let matrix = "model.layers.0.mlp.weight"
+
+  @Test("deltas are on the checkpoint before, whether the start is declared or nothing is", arguments: [true, false])
+  func previous(isDeclared: Bool) throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    let models = CheckpointRun.models(Self.steps)
+    var matrices: [Digest] = []
+    for (step, model) in models.enumerated() {
+      let folder = try stage.write("c\(step)", model)
+      let report = try store.importCheckpoint(at: folder, name: "c\(step)", base: isDeclared && step > 0 ? "c0" : nil)
+      matrices.append(try #require(try store.tensorsByName(of: store.resolve("c\(step)"))[Self.matrix]).digest)
+      guard step > 0 else { continue }
+      #expect(report.base == "c\(step - 1)" || step > 5, "step \(step): \(report.base ?? "none")")
+      // A delta of the norm, 64 bytes, does not pay.
+      #expect(report.tensorsDelta >= 2)
+      let row = try #require(try store.lineage.object(matrices[step]))
+      // At the limit an ancestor with room takes the place of the checkpoint before.
+      #expect(row.base == matrices[min(step - 1, 3)] && row.depth <= Repository.depthLimit, "step \(step)")
+      // Against the start alone it would cost more, the more the farther it is.
+      let alone = try Stage()
+      let other = try alone.open()
+      _ = try other.importCheckpoint(at: "\(stage.folder.path)/c0", name: "c0", base: nil)
+      let star = try other.importCheckpoint(at: folder, name: "c\(step)", base: "c0")
+      if step > 1 {
+        #expect(report.bytesAdded * 10 < star.bytesAdded * 9, "step \(step): \(report.bytesAdded), \(star.bytesAdded)")
+      }
+      let parents = try store.log("c\(step)").nodes[0].derivations[0].parents
+      #expect(parents.first?.name == (isDeclared ? "c0" : "c\(step - 1)") || !isDeclared && step > 5)
+      #expect(!parents.contains { $0.claimed })
+    }
+    try CheckpointRun.expectWhole(stage, Self.steps)
+  }
+
+  @Test("what deltas are on is said where it is not the declared base, which stays the parent")
+  func notes() throws {
+    let stage = try CheckpointRun.prepared(2)
+    let store = try stage.open()
+    let folder = try stage.write("c3", CheckpointRun.models(3)[3])
+    let report = try store.importCheckpoint(at: folder, name: "c3", base: "c0")
+    #expect(report.baseChoice == "found" && report.base == "c2")
+    #expect(report.baseNote?.contains("deltas on c2: a sample costs") == true)
+    #expect(try store.log("c3").nodes[0].derivations[0].parents.contains { $0.name == "c0" && !$0.inferred })
+  }
+
+  @Test("siblings that are as far as the base are no better, and the declared base it is")
+  func siblings() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: try stage.write("base", Stage.model(seed: 1)), name: "base", base: nil)
+    for tune in [UInt64(3), 5, 7] {
+      let folder = try stage.write("t\(tune)", Stage.model(seed: 1, tune: tune))
+      let report = try store.importCheckpoint(at: folder, name: "t\(tune)", base: "base")
+      #expect(report.baseChoice == "declared" && report.base == "base")
+    }
+  }
+}
