@@ -4,7 +4,8 @@ internal import CKernels
 ///
 /// A fine-tune moves weights by about as much whatever their size, so a change in units of the weight's last place
 /// depends on the weight's exponent, which the base tells, and on how much the weights around it move, of which the
-/// block stores one number for 128. Both together choose among 41 tables. `BlockCodecs.md` has the format and what was tried.
+/// block stores one number for 128. Both together choose among 41 tables. `BlockCodecs.md` has the format and what was
+/// tried.
 final class ChangeCodec {
   /// What the elements of a block are coded as.
   private enum Form: UInt8 {

@@ -97,8 +97,8 @@ struct GoldenTests {
     #expect(
       try coder.read(4, turned, base: elements([UInt16](repeating: 0x3b80, count: 128)), halves, count: 256)
         == elements([UInt16](repeating: 0xbc40, count: 128)))
-    // The same level for all, by a relative scale: 12 half octaves, context 19, four raw bits; from any exponent.
-    let mixed = changes(least: 0, scales: [128 + 10 + 12], tokens: [19: 31], raw: [UInt8](repeating: 0xFF, count: 64))
+    // The same level for all, by a relative scale: 8 half octaves, context 19, two raw bits; from any exponent.
+    let mixed = changes(least: 0, scales: [128 + 10 + 8], tokens: [19: 31], raw: [UInt8](repeating: 0xFF, count: 32))
     #expect(
       try coder.read(4, mixed, base: elements((0..<128).map { 0x3000 + 300 * UInt16($0 % 8) }), halves, count: 256)
         == elements((0..<128).map { 0x2FFF + 300 * UInt16($0 % 8) }))
