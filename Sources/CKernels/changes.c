@@ -30,10 +30,22 @@ static inline float square(float x) { return x * x; }
   ((ISFLOAT) ? UNORDER(T, B, SHIFTED(T, B, b, TURNED(T, B, 1, b, d))) : (T)((b) + (d)))
 
 // Where differences in representable values are alike and not changes (weight decay, scaling), `relative` is taken: it
-// is clearly smaller than the mean level that the elements would have.
-static int16_t scale_of(int16_t absolute, int16_t relative, float field) {
+// is clearly smaller than the mean level that the elements would have. Where few elements change by much, they are
+// escapes among zeros: a level so low that nothing else has it, by how few they are. Costs are those of Laplace's
+// distribution, and of the entropy of which elements change.
+static int16_t scale_of(int16_t absolute, int16_t relative, float field, float changed) {
   float level = (float)absolute + 2 - 2 * field;
-  return (float)relative + 1 <= level ? (int16_t)(CK_CHANGE_RELATIVE + (relative < -10 ? -10 : relative)) : absolute;
+  int16_t scale = absolute;
+  if ((float)relative + 1 <= level) {
+    level = relative;
+    scale = (int16_t)(CK_CHANGE_RELATIVE + (relative < -10 ? -10 : relative));
+  }
+  uint32_t bits;
+  memcpy(&bits, &changed, 4);
+  int rarity = 127 - (int)(bits >> 23);
+  float dense = level / 2 + 2.4f, sparse = changed * ((float)rarity * 1.5f + level / 2 + 3.8f);
+  if (level < 2 || rarity < 1 || sparse + 0.25f > dense) return scale;
+  return (int16_t)(CK_CHANGE_RELATIVE - 11 + (rarity < 7 ? rarity : 7));
 }
 
 #define SCALES(NAME, T, S, B, mantissa, VALUE, OFFSET)                                                               \
@@ -42,7 +54,7 @@ static int16_t scale_of(int16_t absolute, int16_t relative, float field) {
       size_t count = n - start < GROUP ? n - start : GROUP;                                                          \
       float sums[16] = {0}, steps[16] = {0};                                                                         \
       T different = 0;                                                                                               \
-      uint32_t fields = 0;                                                                                           \
+      uint32_t fields = 0, changed = 0;                                                                              \
       for (size_t i = start; i < start + count; i++) different |= (T)(x[i] ^ base[i]);                               \
       if (different == 0) {                                                                                          \
         scales[start / GROUP] = CK_CHANGE_EQUAL;                                                                     \
@@ -55,14 +67,15 @@ static int16_t scale_of(int16_t absolute, int16_t relative, float field) {
           sums[j] += square(VALUE(T, mantissa, y, b));                                                               \
           if (mantissa > 0) steps[j] += square((float)(S)(T)(ORDER(T, B, y) - ORDER(T, B, b)));                      \
           if (mantissa > 0) fields += field_of(b & (T)~((T)1 << (B - 1)), mantissa);                                 \
+          changed += y != b;                                                                                         \
         }                                                                                                            \
       }                                                                                                              \
       float sum = 0, step = 0;                                                                                       \
       for (int j = 0; j < 16; j++) sum += sums[j], step += steps[j];                                                 \
       int16_t absolute = half_octaves(sum / (float)count, OFFSET);                                                   \
-      scales[start / GROUP] = mantissa > 0 ? scale_of(absolute, half_octaves(step / (float)count, 0),                \
-                                                 (float)fields / (float)count)                                       \
-                                      : absolute;                                                                    \
+      int16_t relative = mantissa > 0 ? half_octaves(step / (float)count, 0) : absolute;                             \
+      float field = mantissa > 0 ? (float)fields / (float)count : 1;                                                 \
+      scales[start / GROUP] = scale_of(absolute, relative, field, (float)changed / (float)count);                    \
     }                                                                                                                \
   }
 

@@ -126,7 +126,7 @@ extension Repository {
     }
   }
 
-  /// Codes 16 KiB out of up to 16 tensors both ways. Nil where the two have no tensor in common.
+  /// Codes 128 KiB out of up to 8 tensors both ways: less would be all tables. Nil where the two have no tensor in common.
   private func deltaCost(_ source: ImportSource, base: Digest) throws -> SampledCost? {
     let bases = try tensorsByName(of: base)
     let shared = source.items.indices.filter { index in
@@ -135,7 +135,7 @@ extension Repository {
     }
     guard !shared.isEmpty else { return nil }
     // The largest tensors decide what a model costs.
-    let sampled = shared.sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }.prefix(16)
+    let sampled = shared.sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }.prefix(8)
     var cost = SampledCost()
     try spaces.withWorkspace { space in
       for index in sampled {
@@ -145,7 +145,7 @@ extension Repository {
         guard let base = try openBase(bases[tensor.name]!, for: tensor.dtype, tensor.shape) else { continue }
         let size = min(item.size, base.size)
         let start = size / 2 / 8 * 8
-        let range = start..<start + min(16 * 1024, size / 8 * 8 - start)
+        let range = start..<start + min(128 * 1024, size / 8 * 8 - start)
         guard !range.isEmpty else { continue }
         let bytes = space.buffer(30, count: range.count)
         try source.read(item: index, at: start, into: bytes)

@@ -195,6 +195,16 @@ struct ChangeTests {
     let scattered = Pair.weights(count, step: 2e-3, &random) { _ in Int.random(in: 0..<1000) == 0 }
     let some = try #require(coders[0].code(scattered, bf16))
     #expect(some.count < count / 1000 * 30 / 8 + 1500)
+    // One in a hundred of F32, by as much as their size: 8 bits for where, 24 for what.
+    var wide = Pair()
+    for _ in 0..<count {
+      let old = UInt64((Pair.gauss(&random) * 0.02).bitPattern)
+      let isChanged = Int.random(in: 0..<100, using: &random) == 0
+      wide.append(old, isChanged ? UInt64((Pair.gauss(&random) * 0.02).bitPattern) : old, width: 4)
+    }
+    let few32 = try #require(coders[0].code(wide, f32))
+    #expect(few32.count < count / 100 * 45 / 8 + 1500)
+    #expect(coders[0].read(few32, base: wide.base, f32) == wide.block)
   }
 
   @Test("where there is no room nothing is made")
