@@ -109,8 +109,12 @@ void ck_change_scales(const void *x, const void *base, size_t n, int width, int 
 }
 
 // How many tokens from the first on are no escapes, or a few fewer.
-static size_t equal_run(const uint8_t *tokens, size_t n) {
+static size_t near_run(const uint8_t *tokens, size_t n) {
   size_t run = 0;
+  for (uint64_t four[4]; run + 32 <= n; run += 32) {
+    memcpy(four, tokens + run, 32);
+    if ((four[0] | four[1] | four[2] | four[3]) & 0xC0C0C0C0C0C0C0C0u) break;
+  }
   for (uint64_t eight; run + 8 <= n; run += 8) {
     memcpy(&eight, tokens + run, 8);
     if (eight & 0xC0C0C0C0C0C0C0C0u) break;
@@ -192,7 +196,7 @@ static size_t equal_run(const uint8_t *tokens, size_t n) {
   static size_t escape_put_##NAME(const T *x, const T *base, const uint8_t *contexts, const uint8_t *bits, size_t n, \
                                   int mantissa, uint8_t *tokens, uint8_t *stream, size_t at, size_t most) {          \
     for (size_t i = 0; i < n; i++) {                                                                                 \
-      i += equal_run(tokens + i, n - i);                                                                             \
+      i += near_run(tokens + i, n - i);                                                                              \
       if (i >= n) break;                                                                                             \
       if (tokens[i] < CK_CHANGE_ESCAPE) continue;                                                                    \
       if (most - at < 64) return SIZE_MAX;                                                                           \
@@ -216,7 +220,7 @@ static size_t equal_run(const uint8_t *tokens, size_t n) {
                                    const uint8_t *tokens, const R *raw, size_t n, int mantissa,                      \
                                    const uint8_t *stream, size_t at, size_t end, T *out) {                           \
     for (size_t i = 0; i < n; i++) {                                                                                 \
-      i += equal_run(tokens + i, n - i);                                                                             \
+      i += near_run(tokens + i, n - i);                                                                              \
       if (i >= n) break;                                                                                             \
       if (tokens[i] < CK_CHANGE_ESCAPE) continue;                                                                    \
       int octave = tokens[i] - CK_CHANGE_ESCAPE, direct = ISFLOAT && contexts[i] >= DIRECT;                          \

@@ -84,7 +84,8 @@ static size_t decode(uint8_t *symbols, const uint8_t *contexts, size_t i, size_t
 AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                                    const word *words, size_t *used, size_t count, uint32_t *states,
                                    const size_t lanes) {
-  const __m512i low = _mm512_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm512_set1_epi32(0xFFF), one = _mm512_set1_epi32(1);
+  const __m512i low = _mm512_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm512_set1_epi32(0xFFF);
+  const __m512i one = _mm512_set1_epi32(1);
   const __m512i least = _mm512_set1_epi32((int)LEAST);
   __m512i x[CK_RANS_LANES_MOST / 16];
   for (size_t v = 0; v < lanes / 16; v++) x[v] = _mm512_loadu_si512(states + 16 * v);
@@ -117,7 +118,8 @@ AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
 
 AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                                const word *words, size_t *used, size_t count, uint32_t *states, const size_t lanes) {
-  const __m256i low = _mm256_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm256_set1_epi32(0xFFF), one = _mm256_set1_epi32(1);
+  const __m256i low = _mm256_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm256_set1_epi32(0xFFF);
+  const __m256i one = _mm256_set1_epi32(1);
   const __m256i bytes = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0,
                                          4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1);
   __m256i x[CK_RANS_LANES_MOST / 8];

@@ -210,7 +210,9 @@ final class ChangeCodec {
           path, room.tokens, room.contexts, count, slots, parts.words.baseAddress, parts.words.count / 2, &used,
           room.states, Self.lanes) == 1
       else { throw .change(reason: "too few words") }
-      guard rawAt + ck_raw_sum(room.bits, count) <= 8 * parts.raw.count else {
+      // Most tiles are far enough from the end whatever their bits are.
+      let left = 8 * parts.raw.count - rawAt
+      guard 8 * count * format.width <= left || ck_raw_sum(room.bits, count) <= left else {
         throw .change(reason: "too few raw bits")
       }
       rawAt = ck_raw_take(

@@ -16,8 +16,8 @@ struct ChangeTables {
   /// For each context how many tokens there are up to the last that occurs: none where it does not occur.
   private var counts = [UInt8](repeating: 0, count: contexts)
 
-  /// The tables of tokens that were counted; `counted` holds `tokens` numbers for each context. The first context, where
-  /// nothing changed, needs none.
+  /// The tables of tokens that were counted; `counted` holds `tokens` numbers for each context. The first context,
+  /// where nothing changed, needs none.
   init(counted: UnsafeBufferPointer<UInt32>) {
     for context in 1..<Self.contexts {
       let row = UnsafeBufferPointer(rebasing: counted[context * Self.tokens..<(context + 1) * Self.tokens])
@@ -33,8 +33,8 @@ struct ChangeTables {
   /// Whether a context has no table.
   func isEmpty(_ context: Int) -> Bool { counts[context] == 0 }
 
-  /// Puts the frequencies of a context's tokens, which add up to `scale`, into `out`, which has room for all tokens. Where
-  /// it has no table, all are "no change".
+  /// Puts the frequencies of a context's tokens, which add up to `scale`, into `out`, which has room for all tokens.
+  /// Where it has no table, all are "no change".
   func frequencies(_ context: Int, into out: UnsafeMutablePointer<UInt16>) {
     out.update(repeating: 0, count: Self.tokens)
     guard counts[context] > 0 else { return out[Int(CK_CHANGE_NONE)] = UInt16(Self.scale) }

@@ -1,6 +1,6 @@
 // Changes of numbers against a base as small tokens, raw bits and a context for each: the arithmetic of the change
-// codec (Codecs.docc/BlockCodecs.md). Elements are of 1, 2 or 4 bytes; `mantissa` is the number of a float's mantissa bits, 0
-// for integers. Buffers lie at any address and do not overlap.
+// codec (Codecs.docc/BlockCodecs.md). Elements are of 1, 2 or 4 bytes; `mantissa` is the number of a float's mantissa
+// bits, 0 for integers. Buffers lie at any address and do not overlap.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -15,8 +15,8 @@ enum { CK_RANS_LANES_MOST = 64 };
 // What the frequencies of a table add up to.
 static inline size_t ck_rans_scale(size_t lanes) { return lanes == 64 ? 2048 : 4096; }
 
-// Fills a table for decoding, as many slots as frequencies add up to, from the frequencies of `symbols` symbols: of each
-// slot the symbol, its frequency less one in 12 bits, and the slot's place among the symbol's, from the lowest bit on.
+// Fills a table for decoding, as many slots as frequencies add up to, from the frequencies of `symbols` symbols: of
+// each slot the symbol, its frequency less one in 12 bits, and the slot's place among the symbol's, from the lowest bit on.
 // 0 where they do not add up. Tables of several contexts lie one after another.
 int ck_rans_slots_make(uint32_t *slots, const uint16_t *frequencies, size_t symbols, size_t lanes);
 
