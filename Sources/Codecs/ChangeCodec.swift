@@ -43,7 +43,14 @@ final class ChangeCodec {
   deinit { slots.deallocate() }
 
   /// Whether changes of such elements can be coded.
-  static func applies(to format: BlockFormat) -> Bool { format.width <= 4 }
+  static func applies(to format: BlockFormat) -> Bool {
+    switch format.width {
+    case 1: [0, 2, 3].contains(format.mantissa)
+    case 2: [0, 7, 10].contains(format.mantissa)
+    case 4: [0, 23].contains(format.mantissa)
+    default: false
+    }
+  }
 
   // MARK: Encoding
 
