@@ -90,7 +90,8 @@ let package = Package(
     .testTarget(name: "ObjectsTests", dependencies: ["Objects", "JSON", "TestSupport", crypto], swiftSettings: house),
     .testTarget(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "Tensors", "TestSupport"], swiftSettings: house),
-    .testTarget(name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], swiftSettings: house),
+    .testTarget(
+      name: "CodecsTests", dependencies: ["Codecs", "TestSupport"], exclude: ["Corpus"], swiftSettings: house),
     .testTarget(name: "MergingTests", dependencies: ["Merging", "TestSupport", crypto], swiftSettings: house),
     .testTarget(name: "LineageTests", dependencies: ["Lineage", "Objects", grdb, "TestSupport"], swiftSettings: house),
     .testTarget(

@@ -181,7 +181,7 @@ static size_t near_run(const uint8_t *tokens, size_t n) {
         S q = (S)((S)d >> bits[i]);                                                                                  \
         uint8_t near = q >= -MIDDLE && q < MIDDLE ? (uint8_t)(q + MIDDLE) : CK_CHANGE_ESCAPE;                        \
         T magnitude = (T)(y & (T)~((T)1 << (B - 1)));                                                                \
-        S place = (S)((S)(magnitude >> HIGH(mantissa)) - low);                                                       \
+        S place = (S)((T)(magnitude >> HIGH(mantissa)) - (T)low);                                                    \
         uint8_t far = place >= 0 && place < 32 ? (uint8_t)(2 * place + ((y ^ b) >> (B - 1))) : CK_CHANGE_ESCAPE;     \
         int direct = (mantissa > 0) && contexts[i] >= DIRECT;                                                        \
         tokens[i] = direct ? far : near;                                                                             \

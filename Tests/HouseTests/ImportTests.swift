@@ -22,6 +22,7 @@ private let floorPlan: [String: Set<String>] = [
   ],
   "Tool": ["ModelStore", "JSON", "ArgumentParser", "Foundation", "Dispatch", "Synchronization"],
   "codec-bench": ["Codecs", "Checkpoints", "Tensors", "JSON", "CZstd", "CRivals"],
+  "fuzz-codecs": ["Codecs"],
 ]
 
 /// The C library is there for every target.

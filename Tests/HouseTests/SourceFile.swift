@@ -28,7 +28,7 @@ enum Package {
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  static let files: [SourceFile] = ["Sources", "Tests", "migrations", "tools/codec-bench"]
+  static let files: [SourceFile] = ["Sources", "Tests", "migrations", "tools/codec-bench", "tools/fuzz-codecs"]
     .flatMap(swiftFiles(under:))
   static let sources = files.filter { !$0.path.hasPrefix("Tests/") }
 
