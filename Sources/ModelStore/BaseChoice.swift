@@ -126,7 +126,8 @@ extension Repository {
     }
   }
 
-  /// Codes 128 KiB out of up to 8 tensors both ways: less would be all tables. Nil where the two have no tensor in common.
+  /// Codes 128 KiB out of up to 8 tensors both ways: less would be all tables. Nil where the two have no tensor in
+  /// common.
   private func deltaCost(_ source: ImportSource, base: Digest) throws -> SampledCost? {
     let bases = try tensorsByName(of: base)
     let shared = source.items.indices.filter { index in
