@@ -41,6 +41,17 @@ package struct BlockFormat: Sendable, Equatable {
 
   /// That of a file.
   package static let bytes = BlockFormat(width: 1, mantissa: 0)
+
+  /// The base's block of such elements, for a block as long as `out`.
+  func checked(
+    _ base: UnsafeRawBufferPointer?, for out: UnsafeMutableRawBufferPointer
+  ) throws(CodecError) -> UnsafeRawBufferPointer {
+    guard let base else { throw .missingBase }
+    guard base.count == out.count, out.count % width == 0 else {
+      throw .length(expected: out.count, found: base.count)
+    }
+    return base
+  }
 }
 
 /// Codes and decodes blocks with buffers and zstd contexts of its own; one for each worker.

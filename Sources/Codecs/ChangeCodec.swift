@@ -163,11 +163,7 @@ final class ChangeCodec {
     withUnsafeTemporaryAllocation(of: UInt16.self, capacity: ChangeTables.tokens) { frequencies in
       for context in 0..<ChangeTables.contexts {
         tables.frequencies(context, into: frequencies.baseAddress!)
-        var start: UInt32 = 0
-        for frequency in frequencies {
-          codes.append(UInt32(frequency) | start << 16)
-          start += UInt32(frequency)
-        }
+        codes += FrequencyTable.codes(frequencies)
       }
     }
     return codes
@@ -180,10 +176,7 @@ final class ChangeCodec {
     _ coded: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat, coder: BlockCoder,
     into out: UnsafeMutableRawBufferPointer
   ) throws(CodecError) {
-    guard let base else { throw .missingBase }
-    guard base.count == out.count, out.count % format.width == 0 else {
-      throw .length(expected: out.count, found: base.count)
-    }
+    let base = try format.checked(base, for: out)
     guard Self.applies(to: format) else { throw .change(reason: "elements of \(format.width) bytes") }
     guard let form = coded.first.flatMap({ Form(rawValue: $0) }) else { throw .change(reason: "no known form") }
     if form == .plain { return try decode(coded, base, format, coder, into: out) }

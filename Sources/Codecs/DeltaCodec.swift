@@ -23,10 +23,7 @@ enum DeltaCodec {
     _ coded: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat, coder: BlockCoder,
     into out: UnsafeMutableRawBufferPointer
   ) throws(CodecError) {
-    guard let base else { throw .missingBase }
-    guard base.count == out.count, out.count % format.width == 0 else {
-      throw .length(expected: out.count, found: base.count)
-    }
+    let base = try format.checked(base, for: out)
     let planes = try PlaneTable.decode(coded, width: format.width, count: out.count, coder: coder)
     ck_delta_join(
       planes, base.baseAddress, out.baseAddress, out.count / format.width, Int32(format.width),

@@ -10,8 +10,6 @@ enum EqualCodec {
     _ coded: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, into out: UnsafeMutableRawBufferPointer
   ) throws(CodecError) {
     guard coded.count == 0 else { throw .length(expected: 0, found: coded.count) }
-    guard let base else { throw .missingBase }
-    guard base.count == out.count else { throw .length(expected: out.count, found: base.count) }
-    out.copyMemory(from: base)
+    out.copyMemory(from: try BlockFormat.bytes.checked(base, for: out))
   }
 }

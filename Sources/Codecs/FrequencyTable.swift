@@ -32,7 +32,10 @@ struct FrequencyTable {
   }
 
   /// Of each symbol its frequency and, in the upper half, the sum of those before it.
-  var codes: [UInt32] {
+  var codes: [UInt32] { Self.codes(frequencies) }
+
+  /// The same of frequencies that another table has.
+  static func codes(_ frequencies: some Sequence<UInt16>) -> [UInt32] {
     var start: UInt32 = 0
     return frequencies.map { frequency in
       defer { start += UInt32(frequency) }

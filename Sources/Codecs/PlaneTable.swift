@@ -60,8 +60,7 @@ enum PlaneTable {
     _ coded: UnsafeRawBufferPointer, _ at: inout Int, into out: UnsafeMutableRawBufferPointer, coder: BlockCoder
   ) throws(CodecError) {
     guard coded.count - at >= entryBytes else { throw .planeTable(reason: "cut short") }
-    let mode = coded[at]
-    let count = Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: at + 1, as: UInt32.self)))
+    let (mode, count) = entry(coded, at: at)
     at += entryBytes
     guard count <= coded.count - at else { throw .planeTable(reason: "a plane runs past the block") }
     let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
@@ -131,9 +130,7 @@ enum PlaneTable {
     guard coded.count >= width * entryBytes else { throw .planeTable(reason: "cut short") }
     var at = width * entryBytes
     for plane in 0..<width {
-      let mode = coded[plane * entryBytes]
-      let field = coded.loadUnaligned(fromByteOffset: plane * entryBytes + 1, as: UInt32.self)
-      let count = Int(UInt32(littleEndian: field))
+      let (mode, count) = entry(coded, at: plane * entryBytes)
       guard count <= coded.count - at else { throw .planeTable(reason: "plane \(plane) runs past the block") }
       let body = UnsafeRawBufferPointer(rebasing: coded[at..<at + count])
       let target = UnsafeMutableRawBufferPointer(rebasing: scratch[plane * length..<(plane + 1) * length])
@@ -143,6 +140,11 @@ enum PlaneTable {
     }
     guard at == coded.count else { throw .planeTable(reason: "\(coded.count - at) bytes left over") }
     return UnsafePointer(coder.places)
+  }
+
+  /// The mode of a plane and the bytes of its body.
+  private static func entry(_ coded: UnsafeRawBufferPointer, at offset: Int) -> (mode: UInt8, count: Int) {
+    (coded[offset], Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: offset + 1, as: UInt32.self))))
   }
 
   /// Decodes one plane and says where it lies then: in `target`, or where it was stored as it is.

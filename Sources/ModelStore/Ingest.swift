@@ -22,9 +22,7 @@ final class Ingest {
 
     /// A tensor of this dtype.
     static func tensor(file: Int, size: Int, dtype: DType, base: DeltaBase?) -> Item {
-      Item(
-        file: file, size: size, dtype: dtype.code,
-        format: BlockFormat(dtype), base: base)
+      Item(file: file, size: size, dtype: dtype.code, format: BlockFormat(dtype), base: base)
     }
 
     /// An object on record that is coded anew.
