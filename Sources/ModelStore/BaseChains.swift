@@ -5,18 +5,18 @@ struct BaseChains {
   private var bases: [Digest: Digest] = [:]
   private var deltas: [Digest: Set<Digest>] = [:]
 
-  /// What an object rests on; nil where it stands alone.
-  func base(of object: Digest) -> Digest? { bases[object] }
-
   /// Steps from an object down to one that stands alone.
-  func depth(of object: Digest) -> Int {
-    var depth = 0
+  func depth(of object: Digest) -> Int { chain(below: object).count }
+
+  /// What an object rests on, and what that rests on, and so on.
+  func chain(below object: Digest) -> [Digest] {
+    var chain: [Digest] = []
     var next = bases[object]
     while let base = next {
-      depth += 1
+      chain.append(base)
       next = bases[base]
     }
-    return depth
+    return chain
   }
 
   /// Whether an object may become a delta on this base, or stand alone: neither it nor what rests on it would be in a

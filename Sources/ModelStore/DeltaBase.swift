@@ -75,19 +75,32 @@ extension Manifest.TensorEntry {
 }
 
 extension Repository {
-  /// What a tensor is a delta against, where this one fits it.
-  func openBase(_ base: Manifest.TensorEntry, for dtype: DType, _ shape: Shape) throws -> DeltaBase? {
+  /// What a tensor is a delta against, where this one fits it; `steps` as below.
+  func openBase(
+    _ base: Manifest.TensorEntry, for dtype: DType, _ shape: Shape, below steps: Int = 1
+  ) throws -> DeltaBase? {
     guard base.isBase(for: dtype, shape) else { return nil }
-    return try openBase(base.digest, base.dtype, for: dtype)
+    return try openBase(base.digest, base.dtype, for: dtype, below: steps)
   }
 
-  /// What a tensor of dtype `own` is a delta against: this object, whose elements are of `dtype`, or an ancestor in its
-  /// chain that leaves room for one more step.
-  func openBase(_ digest: Digest, _ dtype: DType, for own: DType) throws -> DeltaBase? {
-    var row = try lineage.object(digest)
-    while let found = row, found.depth >= Self.depthLimit { row = try found.base.flatMap { try lineage.object($0) } }
-    guard let row else { return nil }
-    return try deltaBase(row.digest, row.digest == digest ? dtype : nil, for: own)
+  /// What a tensor of dtype `own` is a delta against: this object, whose elements are of `dtype`; where its chain has
+  /// no room for one more step, what is so many steps below it.
+  func openBase(_ digest: Digest, _ dtype: DType, for own: DType, below steps: Int = 1) throws -> DeltaBase? {
+    guard let row = try lineage.object(digest) else { return nil }
+    let chain = row.depth < Self.depthLimit ? [digest] : try chain(below: digest)
+    let place = chain.count == 1 ? 0 : min(max(1, steps), chain.count - 1)
+    return try deltaBase(chain[place], place == 0 ? dtype : nil, for: own)
+  }
+
+  /// An object, and those that it rests on, one below the other.
+  func chain(below digest: Digest) throws -> [Digest] {
+    var chain: [Digest] = []
+    var next = Optional(digest)
+    while let step = next, let row = try lineage.object(step) {
+      chain.append(step)
+      next = row.base
+    }
+    return chain
   }
 
   /// This very object as a base. Nil where it is not stored, or its elements have another type and there is no cast.

@@ -95,7 +95,7 @@ final class ImportSource {
       try withUnsafeTemporaryAllocation(byteCount: width, alignment: 8) { buffer in
         for position in Sketch.positions(in: items[item].size / width) {
           try read(item: item, at: position * width, into: buffer)
-          values.append(Sketch.value(of: UnsafeRawBufferPointer(buffer)))
+          values.append(Sketch.value(of: UnsafeRawBufferPointer(buffer), tensor.dtype))
         }
       }
       entries.append(Sketch.Entry(key: key, values: values))

@@ -37,6 +37,22 @@ struct Kin {
     return found.filter { $0 != model && !isMerge($0) }
   }
 
+  /// How many models may yet come to rest on a model one on the other, as far as lineage tells: the checkpoints that
+  /// were made from it one after another, or from what it was made from after it.
+  func future(of model: Digest, upTo limit: Int) -> Int {
+    guard limit > 0 else { return 0 }
+    var most = 0
+    for child in children[model, default: []] where most < limit && child != model {
+      most = max(most, 1 + future(of: child, upTo: limit - 1))
+    }
+    let own = sequences[model] ?? .max
+    for parent in parents(of: model) where most < limit {
+      let younger = children[parent, default: []].lazy.filter { (sequences[$0] ?? 0) > own }
+      most = max(most, younger.prefix(limit).count)
+    }
+    return most
+  }
+
   private func isMerge(_ model: Digest) -> Bool { makings[model, default: []].contains { $0.kind == .merge } }
 
   private func parents(of model: Digest) -> [Digest] {

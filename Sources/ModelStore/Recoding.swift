@@ -38,40 +38,66 @@ extension FrameTrailer {
 
 /// Finds by samples what an object is best coded on.
 struct BaseTrial {
+  /// What an object may be a delta on.
+  struct Candidate {
+    let base: DeltaBase
+    /// The steps that the object would have.
+    let depth: Int
+    /// Whether it can be put there; where not, it is measured to know what others would cost there.
+    let isOpen: Bool
+  }
+
   /// Blocks of an object that are coded; of one with no more, all.
   private static let blocksMax = 4
   private let row: ObjectRow
   private let reader: ObjectReader
   private let depth: Int
+  private let future: Int
   private let blocks: [Int]
 
-  /// - Parameter depth: the steps that it has now.
-  init(_ row: ObjectRow, _ reader: ObjectReader, depth: Int) {
+  /// - Parameters:
+  ///   - depth: the steps that it has now.
+  ///   - future: how many more may come to be put on it, one on the other.
+  init(_ row: ObjectRow, _ reader: ObjectReader, depth: Int, future: Int) {
     self.row = row
     self.reader = reader
     self.depth = depth
+    self.future = future
     let count = reader.trailer.blocks.count
     let sampled = min(count, Self.blocksMax)
     blocks = (0..<sampled).map { (2 * $0 + 1) * count / (2 * sampled) }
   }
 
-  /// The cheapest way that is clearly better than the frame on record; nil where that one stays.
+  /// The way that is cheapest in the long run, if it is clearly better than the frame on record; nil where that one
+  /// stays.
   ///
-  /// - Parameter bases: candidates, with the steps that the object would have; it may always stand alone.
-  func best(of bases: [(base: DeltaBase, depth: Int)], _ spaces: WorkspaceShelf) throws -> Recoding? {
+  /// - Parameter bases: candidates; it may always stand alone.
+  func best(of bases: [Candidate], _ spaces: WorkspaceShelf) throws -> Recoding? {
     guard !blocks.isEmpty else { return nil }
-    let ways = bases.map { (base: Optional($0.base), depth: $0.depth) } + [(base: nil, depth: 0)]
+    let ways =
+      bases.map { (base: Optional($0.base), depth: $0.depth, isOpen: $0.isOpen) } + [
+        (base: nil, depth: 0, isOpen: true)
+      ]
     let sample = try spaces.withWorkspace { try measure(ways.map(\.base), $0) }
-    // Of what costs the same within half a percent the shortest chain, and of those what comes first.
-    let least = sample.costs.min() ?? 0
-    let chosen = ways.indices.filter { sample.costs[$0] * 200 <= least * 201 }.min { ways[$0].depth < ways[$1].depth }
-    guard let chosen else { return nil }
-    func known(_ bytes: Int) -> KnownFrame {
-      KnownFrame(digest: row.digest, bytes: bytes, isDeeper: depth > ways[chosen].depth)
+    let least = Double(min(sample.known, sample.costs.min()!))
+    func inLongRun(_ cost: Int, _ depth: Int) -> Double {
+      LongRun.cost(Double(cost), least: least, room: min(future, Repository.depthLimit - depth))
     }
-    guard known(sample.known).isWorse(than: sample.costs[chosen]) else { return nil }
+    func known(_ bytes: Int, _ way: Int) -> KnownFrame {
+      KnownFrame(digest: row.digest, bytes: bytes, isDeeper: depth > ways[way].depth)
+    }
+    let stay = inLongRun(sample.known, depth)
+    let costs = ways.indices.map { inLongRun(sample.costs[$0], ways[$0].depth) }
+    let better = ways.indices.filter { way in
+      ways[way].isOpen && known(sample.known, way).isWorse(than: sample.costs[way])
+        && (costs[way] <= 0.99 * stay || depth > ways[way].depth && costs[way] <= stay)
+    }
+    // Of what costs the same within half a percent the shortest chain, and of those what comes first.
+    let cheapest = better.map { costs[$0] }.min() ?? 0
+    let chosen = better.filter { costs[$0] <= 1.005 * cheapest }.min { ways[$0].depth < ways[$1].depth }
+    guard let chosen else { return nil }
     return Recoding(
-      row: row, reader: reader, base: ways[chosen].base, known: known(reader.trailer.payloadBytes),
+      row: row, reader: reader, base: ways[chosen].base, known: known(reader.trailer.payloadBytes, chosen),
       estimate: scaled(sample.costs[chosen], of: sample.known))
   }
 

@@ -16,6 +16,8 @@ final class Repack {
   private struct Work {
     let row: ObjectRow
     var bases: [Manifest.TensorEntry] = []
+    /// How many more may come to be put on it, one on the other.
+    var future = 0
   }
 
   private let repository: Repository
@@ -74,12 +76,13 @@ final class Repack {
       if let row = waiting.removeValue(forKey: file.header?.digest ?? file.digest) { found.append(Work(row: row)) }
     }
     var relatives: [[String: Manifest.TensorEntry]]?
+    let future = kin.future(of: model, upTo: Repository.depthLimit)
     for tensor in manifest.tensors {
       guard let row = waiting.removeValue(forKey: tensor.digest) else { continue }
       let near = try relatives ?? kin.near(model).compactMap(table)
       relatives = near
       let bases = near.compactMap { $0[tensor.name] }.filter { $0.isBase(for: tensor.dtype, tensor.shape) }
-      found.append(Work(row: row, bases: bases))
+      found.append(Work(row: row, bases: bases, future: future))
     }
     return found
   }
@@ -122,21 +125,26 @@ final class Repack {
   /// What is to be done with an object; nil where nothing is.
   private func trial(_ work: Work) throws -> Recoding? {
     guard let reader = try repository.openObject(work.row.digest) else { return nil }
-    var bases: [(base: DeltaBase, depth: Int)] = []
+    let object = work.row.digest
+    var bases: [BaseTrial.Candidate] = []
     func add(_ base: DeltaBase?) {
       guard let base, !bases.contains(where: { $0.base.digest == base.digest }) else { return }
-      bases.append((base, chains.depth(of: base.digest) + 1))
+      bases.append(
+        .init(
+          base: base, depth: chains.depth(of: base.digest) + 1, isOpen: chains.allows(object, on: base.digest)))
     }
     add(reader.base)
     if let own = DType(code: reader.trailer.dtype) {
       for tensor in work.bases {
-        var next = Optional(tensor.digest)
-        while let step = next, !chains.allows(work.row.digest, on: step) { next = chains.base(of: step) }
-        guard let step = next, step != reader.base?.digest else { continue }
-        add(try repository.deltaBase(step, step == tensor.digest ? tensor.dtype : nil, for: own))
+        // Where there is no room on the tensor itself, there is on what lies below it.
+        let below = chains.allows(object, on: tensor.digest) ? [] : chains.chain(below: tensor.digest)
+        for step in [tensor.digest] + below where step != object && step != reader.base?.digest {
+          add(try repository.deltaBase(step, step == tensor.digest ? tensor.dtype : nil, for: own))
+        }
       }
     }
-    return try BaseTrial(work.row, reader, depth: chains.depth(of: work.row.digest)).best(of: bases, repository.spaces)
+    return try BaseTrial(work.row, reader, depth: chains.depth(of: object), future: work.future)
+      .best(of: bases, repository.spaces)
   }
 
   /// Writes the new frames of a batch and publishes those that turned out better.

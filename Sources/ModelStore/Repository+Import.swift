@@ -54,9 +54,9 @@ extension Repository {
 
   /// Streams a source's files into packs.
   func ingest(
-    _ source: ImportSource, base: Digest?, progress: (@Sendable (Int, Int) -> Void)?
+    _ source: ImportSource, base: BaseChoice.Place?, progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> Ingest {
-    let bases = try base.map { try tensorsByName(of: $0) } ?? [:]
+    let bases = try base.map { try tensorsByName(of: $0.model) } ?? [:]
     var items: [Ingest.Item] = []
     items.reserveCapacity(source.items.count)
     for item in source.items {
@@ -64,7 +64,9 @@ extension Repository {
         items.append(.bytes(file: item.file, size: item.size))
         continue
       }
-      let base = try bases[tensor.name].flatMap { try openBase($0, for: tensor.dtype, tensor.shape) }
+      let base = try bases[tensor.name].flatMap {
+        try openBase($0, for: tensor.dtype, tensor.shape, below: base?.steps ?? 0)
+      }
       items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: base))
     }
     let ingest = Ingest(repository: self, items: items, prefixes: source.prefixes)
@@ -102,8 +104,11 @@ extension Repository {
     {
       add(found, isInferred: true)
     }
+    // A model that was stored before rests on what it rests on, which is not itself.
+    let isItself = choice.base == model
+    let used = isItself ? choice.declared : choice.base
     let isKin = parents.contains { $0.model == choice.inferred && $0.isInferred }
-    let notes = [choice.note, isKin ? choice.kinship : nil].compactMap(\.self)
+    let notes = [isItself ? nil : choice.note, isKin ? choice.kinship : nil].compactMap(\.self)
     let isNew = try !isKnown || !parents.allSatisfy { try isRecorded($0, of: model) }
     var derivation = Derivation(
       kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
@@ -114,7 +119,8 @@ extension Repository {
       permission: permission)
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
-      base: try choice.used.map { try label($0) }, baseID: choice.used?.hex, baseChoice: choice.kind,
+      base: try used.map { try label($0) }, baseID: used?.hex,
+      baseChoice: used.map { $0 == choice.declared ? "declared" : "found" } ?? "none",
       baseNote: notes.isEmpty ? nil : notes.joined(separator: "; "), tensors: manifest.tensors.count,
       tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
   }

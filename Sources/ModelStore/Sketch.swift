@@ -5,7 +5,7 @@ import Tensors
 ///
 /// Of the float tensors of 16 bits or more with at least 256 elements, those 32 whose names have the smallest SHA-256
 /// are taken (so that two relatives choose the same ones); of each, 16 elements spread evenly over the tensor; of each
-/// element, the upper 16 bits of its order-preserving integer.
+/// element, whatever its type, the order-preserving integer of its BF16.
 struct Sketch: Sendable, Equatable {
   static let tensorsMax = 32
   static let samples = 16
@@ -13,7 +13,7 @@ struct Sketch: Sendable, Equatable {
 
   /// The samples of one tensor.
   struct Entry: Sendable, Equatable {
-    /// First 8 bytes of the SHA-256 of the tensor's name and dtype.
+    /// First 8 bytes of the SHA-256 of the tensor's name.
     let key: UInt64
     let values: [UInt16]
   }
@@ -27,7 +27,7 @@ struct Sketch: Sendable, Equatable {
     let compared: Int
     /// Share of them that are equal.
     let equal: Double
-    /// Mean of log2(1 + |difference|), in units in the last of 16 places: near 13 for strangers.
+    /// Mean of log2(1 + |difference|), in units in the last place of BF16: near 13 for strangers.
     let bits: Double
     /// Share of the smaller sketch's tensors that both have.
     let overlap: Double
@@ -43,8 +43,8 @@ struct Sketch: Sendable, Equatable {
   }
 
   /// The key of a tensor.
-  static func key(name: String, dtype: DType) -> UInt64 {
-    let digest = Digest(of: Array("\(dtype.rawValue) \(name)".utf8))
+  static func key(name: String) -> UInt64 {
+    let digest = Digest(of: Array(name.utf8))
     return digest.bytes[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
   }
 
@@ -52,7 +52,7 @@ struct Sketch: Sendable, Equatable {
   static func choose(_ tensors: [(name: String, dtype: DType, shape: Shape)]) -> [(index: Int, key: UInt64)] {
     let eligible = tensors.enumerated().compactMap { index, tensor -> (index: Int, key: UInt64)? in
       guard tensor.dtype.isMergeable, (tensor.shape.elementCount ?? 0) >= elementsMin else { return nil }
-      return (index, key(name: tensor.name, dtype: tensor.dtype))
+      return (index, key(name: tensor.name))
     }
     return Array(eligible.sorted { $0.key < $1.key }.prefix(tensorsMax))
   }
@@ -62,9 +62,17 @@ struct Sketch: Sendable, Equatable {
     (0..<samples).map { (2 * $0 + 1) * count / (2 * samples) }
   }
 
-  /// The upper 16 bits of an element's order-preserving integer.
-  static func value(of bytes: UnsafeRawBufferPointer) -> UInt16 {
-    let top = UInt16(bytes[bytes.count - 1]) << 8 | UInt16(bytes[bytes.count - 2])
+  /// The order-preserving integer of an element's BF16.
+  static func value(of bytes: UnsafeRawBufferPointer, _ dtype: DType) -> UInt16 {
+    var top: UInt16 = 0
+    withUnsafeMutableBytes(of: &top) { out in
+      if let cast = FloatCast(from: dtype, to: .bf16) {
+        cast.fill(out, from: bytes)
+      } else {
+        out.copyMemory(from: bytes)
+      }
+    }
+    top = UInt16(littleEndian: top)
     return top & 0x8000 == 0 ? top ^ 0x8000 : ~top
   }
 

@@ -6,7 +6,7 @@ final class SketchDraft: Sendable {
   /// Where the samples of a tensor are.
   private struct Place {
     let key: UInt64
-    let width: Int
+    let dtype: DType
     let positions: [Int]
   }
 
@@ -19,7 +19,7 @@ final class SketchDraft: Sendable {
     var places: [Int: Place] = [:]
     for (index, key) in Sketch.choose(tensors) {
       places[index] = Place(
-        key: key, width: tensors[index].dtype.bits / 8,
+        key: key, dtype: tensors[index].dtype,
         positions: Sketch.positions(in: tensors[index].shape.elementCount ?? 0))
     }
     self.places = places
@@ -29,10 +29,11 @@ final class SketchDraft: Sendable {
   /// Takes what is sampled out of a piece, which is whole elements from an offset in bytes.
   func take(tensor: Int, from start: Int, _ bytes: UnsafeRawBufferPointer) {
     guard let place = places[tensor] else { return }
+    let width = place.dtype.bits / 8
     for (sample, position) in place.positions.enumerated() {
-      let at = position * place.width - start
-      guard at >= 0, at + place.width <= bytes.count else { continue }
-      let value = Sketch.value(of: UnsafeRawBufferPointer(rebasing: bytes[at..<at + place.width]))
+      let at = position * width - start
+      guard at >= 0, at + width <= bytes.count else { continue }
+      let value = Sketch.value(of: UnsafeRawBufferPointer(rebasing: bytes[at..<at + width]), place.dtype)
       values.withLock { $0[tensor]?[sample] = value }
     }
   }

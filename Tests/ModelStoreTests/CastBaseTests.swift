@@ -22,15 +22,17 @@ struct CastBaseTests {
     }
   }
 
-  /// A matrix of more than one block in every type, and a small one; with a `tune` they differ a little here and there.
-  private static func model(_ dtype: DType, rows: Int = 1100, tune: UInt64 = 0) -> [Stage.Content] {
+  /// A matrix of more than one block in every type, and a small one; each of `tunes` moves
+  /// some elements a little.
+  private static func model(_ dtype: DType, rows: Int = 1100, tunes: [UInt64] = []) -> [Stage.Content] {
     [("model.layers.0.mlp.weight", rows, UInt64(3)), ("model.norm.weight", 1, 4)].map { name, rows, seed in
-      var (dice, moves) = (SplitMix(state: seed), SplitMix(state: tune))
+      var (dice, moves) = (SplitMix(state: seed), tunes.map { SplitMix(state: $0) })
       var out: [UInt8] = []
       for _ in 0..<rows * 256 {
         // What F16 and BF16 both hold, so that a cast finds the very number.
         let value = Double(Int.random(in: -128...127, using: &dice)) / 1024
-        let change = tune > 0 && UInt8.random(in: 0..<8, using: &moves) == 0 ? 1.0 / 4096 : 0
+        var change = 0.0
+        for tune in tunes.indices where UInt8.random(in: 0..<8, using: &moves[tune]) == 0 { change += 1.0 / 4096 }
         out += bytes(value + change, dtype)
       }
       return Stage.Content(name: name, dtype: dtype, shape: [rows, 256], bytes: out)
@@ -45,10 +47,20 @@ struct CastBaseTests {
     #expect(try stage.open().verify(full: true).damage.isEmpty)
   }
 
+  @Test("a model is found by its tune in another float type when nobody declares it", arguments: pairs)
+  func found(base: DType, tuned: DType) throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: try stage.write("base", Self.model(base)), name: "base", base: nil)
+    let report = try store.importCheckpoint(
+      at: try stage.write("tuned", Self.model(tuned, tunes: [9])), name: nil, base: nil)
+    #expect(report.baseChoice == "found" && report.base == "base" && report.tensorsDelta == 2)
+  }
+
   private func importBoth(_ stage: Stage, _ base: DType, _ tuned: DType) throws {
     let store = try stage.open()
     _ = try store.importCheckpoint(at: try stage.write("base", Self.model(base)), name: "base", base: nil)
-    let source = try stage.write("tuned", Self.model(tuned, tune: 9))
+    let source = try stage.write("tuned", Self.model(tuned, tunes: [9]))
     let report = try store.importCheckpoint(at: source, name: "tuned", base: "base")
     #expect(report.baseChoice == "declared" && report.tensorsDelta == 2)
     #expect(report.bytesAdded < 256 * 1101 * 2 / 3, "\(report.bytesAdded) bytes added")
@@ -66,7 +78,7 @@ struct CastBaseTests {
     let stage = try Stage()
     let store = try stage.open()
     _ = try store.importCheckpoint(at: try stage.write("base", Self.model(base, rows: 700)), name: "base", base: nil)
-    let model = Self.model(tuned, tune: 5)
+    let model = Self.model(tuned, tunes: [5])
     _ = try store.importCheckpoint(at: try stage.write("tuned", model), name: "tuned", base: "base")
     let whole = model[0].bytes
     for _ in 0..<20 {
@@ -85,7 +97,7 @@ struct CastBaseTests {
     var last: String?
     for (index, dtype) in [DType.bf16, .f32, .f16, .f64, .bf16].enumerated() {
       let name = "step-\(index)"
-      let source = try stage.write(name, Self.model(dtype, tune: UInt64(index)))
+      let source = try stage.write(name, Self.model(dtype, tunes: Array(0..<UInt64(index))))
       _ = try store.importCheckpoint(at: source, name: name, base: last)
       last = name
       _ = try store.export(name, to: "\(stage.folder.path)/out-\(name)")
@@ -103,7 +115,7 @@ struct CastBaseTests {
     do {
       let store = try stage.open()
       _ = try store.importCheckpoint(at: try stage.write("base", Self.model(.f32)), name: "base", base: nil)
-      _ = try store.importCheckpoint(at: try stage.write("t", Self.model(.bf16, tune: 9)), name: "t", base: "base")
+      _ = try store.importCheckpoint(at: try stage.write("t", Self.model(.bf16, tunes: [9])), name: "t", base: "base")
       tensor = try #require(try store.tensorsByName(of: store.resolve("t"))["model.norm.weight"])
       let row = try #require(try store.lineage.object(tensor.digest))
       let trailer = try #require(try store.openObject(tensor.digest)).trailer

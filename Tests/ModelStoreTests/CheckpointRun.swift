@@ -27,6 +27,27 @@ enum CheckpointRun {
     return run
   }
 
+  /// The start, and so many checkpoints after it: in each step every weight moves by up to three units in the last
+  /// place.
+  static func drift(_ steps: Int, seed: UInt64 = 1) -> [[Stage.Content]] {
+    var dice = SplitMix(state: seed)
+    var run = [Stage.model(seed: seed, rows: 512)]
+    for step in 0..<steps {
+      run.append(
+        run[step].map { tensor in
+          var bytes = tensor.bytes
+          for at in stride(from: 0, to: bytes.count, by: 2) {
+            let bits = Int(bytes[at]) | Int(bytes[at + 1] & 0x7F) << 8
+            let moved = min(0x7F7F, max(0, bits + Int.random(in: -3...3, using: &dice)))
+            bytes[at] = UInt8(moved & 255)
+            bytes[at + 1] = bytes[at + 1] & 0x80 | UInt8(moved >> 8)
+          }
+          return Stage.Content(name: tensor.name, dtype: tensor.dtype, shape: tensor.shape, bytes: bytes)
+        })
+    }
+    return run
+  }
+
   /// A store that holds a run as `c0`, `c1` …, all but the first declared to be made from it.
   static func prepared(_ steps: Int) throws -> Stage {
     let stage = try Stage()

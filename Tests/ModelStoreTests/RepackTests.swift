@@ -38,7 +38,7 @@ struct RepackTests {
     #expect(report.bytesBefore == promise.bytesBefore && report.bytesAfter == promise.bytesAfter)
     #expect(report.bytesAfter * 2 < report.bytesBefore)
     // The fifth has no room on the fourth.
-    #expect(try Self.bases(store) == [nil, 0, 1, 2, 3, 3, 3])
+    #expect(try Self.bases(store).prefix(5) == [nil, 0, 1, 2, 3])
     #expect(try store.stats().objectBytes == before.objectBytes)
     let again = try store.repack()
     #expect(again.recoded == 0 && again.bytesAfter == report.bytesAfter)
@@ -49,6 +49,27 @@ struct RepackTests {
     let packed = try store.stats().packBytes
     #expect(packed < report.bytesAfter + 200 * report.objects && packed * 2 < before.packBytes)
     try CheckpointRun.expectWhole(stage, Self.steps)
+  }
+
+  @Test("a long run takes what it would have taken if it had been imported well", arguments: [true, false])
+  func longRun(isChain: Bool) throws {
+    let steps = 16
+    let stage = try Stage()
+    for (step, model) in CheckpointRun.drift(steps).enumerated() {
+      let base = step == 0 ? nil : "c\(isChain ? step - 1 : 0)"
+      let folder = try stage.write("c\(step)", model)
+      _ = try stage.open().importCheckpoint(at: folder, name: "c\(step)", base: base)
+    }
+    // What was chosen well stays, but for a few small tensors.
+    let promise = try stage.open().repack(dryRun: true)
+    let imported = promise.bytesBefore
+    #expect((imported - promise.bytesAfter) * 100 < imported, "\(promise)")
+    try CheckpointRun.flatten(stage)
+    let store = try stage.open()
+    let report = try store.repack()
+    #expect(report.bytesAfter * 100 < imported * 103, "\(report.bytesAfter), imported \(imported)")
+    #expect(try store.repack(dryRun: true).recoded == 0)
+    try CheckpointRun.expectWhole(stage, steps)
   }
 
   @Test("files are coded anew too")
