@@ -32,13 +32,12 @@ __attribute__((constructor)) static void make_reciprocals(void) {
     for (int k = 0; k < 2; k++) reciprocals[k][f] = (((uint64_t)1 << (44 - k)) + f - 1) / f;
 }
 
-ptrdiff_t ck_rans_encode(const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
-                         size_t stride, uint16_t *end, size_t room, uint32_t *states, size_t lanes) {
-  word *to = end, *least = to - room;
+// The last symbols down to number `first`. Puts words before `to`, at most down to `least`; null where they run out.
+static word *encode(const uint8_t *symbols, const uint8_t *contexts, size_t first, size_t n, const uint32_t *codes,
+                    size_t stride, word *to, const word *least, uint32_t *states, size_t lanes) {
   const int scale = scale_bits(lanes);
   const uint64_t *reciprocal = reciprocals[12 - scale];
-  for (size_t lane = 0; lane < lanes; lane++) states[lane] = LEAST;
-  for (size_t i = n; i-- > 0;) {
+  for (size_t i = n; i-- > first;) {
     uint32_t code = codes[(contexts ? contexts[i] * stride : 0) + symbols[i]];
     uint32_t frequency = code & 0xFFFF, x = states[i & (lanes - 1)];
     // No branch: whether a word goes out is as good as random.
@@ -46,13 +45,13 @@ ptrdiff_t ck_rans_encode(const uint8_t *symbols, const uint8_t *contexts, size_t
     if (to > least)
       to[-1] = (uint16_t)x;
     else if (goes)
-      return -1;
+      return NULL;
     to -= goes;
     x >>= 16 * goes;
     uint32_t times = (uint32_t)(x * reciprocal[frequency] >> (32 + scale));
     states[i & (lanes - 1)] = (times << scale) + (x - times * frequency) + (code >> 16);
   }
-  return (word *)end - to;
+  return to;
 }
 
 // One symbol after another from `i` on; says how many words are used then, SIZE_MAX where they run out.
@@ -116,6 +115,48 @@ AVX512 INLINE size_t decode_avx512(uint8_t *symbols, const uint8_t *contexts, si
   return i;
 }
 
+// Whole rounds of all lanes from the last on, while there is room for as many words. Changes `to`; returns the symbols
+// that are left.
+AVX512 INLINE size_t encode_avx512(const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
+                                   size_t stride, word **to, const word *least, uint32_t *states,
+                                   const size_t lanes) {
+  const int scale = scale_bits(lanes);
+  const __m512i row = _mm512_set1_epi32((int)stride), low = _mm512_set1_epi32(0xFFFF), zero = _mm512_setzero_si512();
+  __m512i x[CK_RANS_LANES_MOST / 16];
+  for (size_t v = 0; v < lanes / 16; v++) x[v] = _mm512_loadu_si512(states + 16 * v);
+  word *end = *to;
+  for (; n > 0 && end - least >= (ptrdiff_t)lanes; n -= lanes) {
+    for (size_t v = lanes / 16; v-- > 0;) {
+      size_t i = n - lanes + 16 * v;
+      __m512i place = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(symbols + i)));
+      if (contexts) {
+        __m512i context = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(contexts + i)));
+        place = _mm512_add_epi32(place, _mm512_mullo_epi32(context, row));
+      }
+      __m512i code = _mm512_i32gather_epi32(place, codes, 4);
+      __m512i frequency = _mm512_and_si512(code, low);
+      __mmask16 goes = _mm512_cmpge_epu32_mask(_mm512_srli_epi32(x[v], (unsigned)(32 - scale)), frequency);
+      unsigned count = (unsigned)__builtin_popcount(goes);
+      end -= count;
+      __m256i out = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(goes, x[v]));
+      _mm256_mask_storeu_epi16(end, (__mmask16)((1u << count) - 1), out);
+      __m512i left = _mm512_mask_srli_epi32(x[v], goes, x[v], 16);
+      // The quotient has at most 21 bits: that of floats is at most one too much or too little.
+      __m512i times = _mm512_cvttps_epi32(_mm512_div_ps(_mm512_cvtepu32_ps(left), _mm512_cvtepi32_ps(frequency)));
+      __m512i rest = _mm512_sub_epi32(left, _mm512_mullo_epi32(times, frequency));
+      __mmask16 over = _mm512_cmplt_epi32_mask(rest, zero), under = _mm512_cmpge_epi32_mask(rest, frequency);
+      __m512i one = _mm512_set1_epi32(1);
+      times = _mm512_mask_sub_epi32(_mm512_mask_add_epi32(times, under, times, one), over, times, one);
+      rest = _mm512_mask_add_epi32(_mm512_mask_sub_epi32(rest, under, rest, frequency), over, rest, frequency);
+      x[v] = _mm512_add_epi32(_mm512_add_epi32(_mm512_slli_epi32(times, (unsigned)scale), rest),
+                              _mm512_srli_epi32(code, 16));
+    }
+  }
+  for (size_t v = 0; v < lanes / 16; v++) _mm512_storeu_si512(states + 16 * v, x[v]);
+  *to = end;
+  return n;
+}
+
 AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                                const word *words, size_t *used, size_t count, uint32_t *states, const size_t lanes) {
   const __m256i low = _mm256_set1_epi32((1 << scale_bits(lanes)) - 1), middle = _mm256_set1_epi32(0xFFF);
@@ -160,12 +201,17 @@ AVX2 INLINE size_t decode_avx2(uint8_t *symbols, const uint8_t *contexts, size_t
 
 #define LANES(N)                                                                                                     \
   AVX512 static size_t decode_avx512_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                        \
-                                         const uint32_t *tables, const word *words, size_t *used, size_t count, \
+                                         const uint32_t *tables, const word *words, size_t *used, size_t count,      \
                                          uint32_t *states) {                                                         \
     return decode_avx512(symbols, contexts, n, tables, words, used, count, states, N);                               \
   }                                                                                                                  \
+  AVX512 static size_t encode_avx512_##N(const uint8_t *symbols, const uint8_t *contexts, size_t n,                  \
+                                         const uint32_t *codes, size_t stride, word **to, const word *least,         \
+                                         uint32_t *states) {                                                         \
+    return encode_avx512(symbols, contexts, n, codes, stride, to, least, states, N);                                 \
+  }                                                                                                                  \
   AVX2 static size_t decode_avx2_##N(uint8_t *symbols, const uint8_t *contexts, size_t n,                            \
-                                     const uint32_t *tables, const word *words, size_t *used, size_t count,     \
+                                     const uint32_t *tables, const word *words, size_t *used, size_t count,          \
                                      uint32_t *states) {                                                             \
     return decode_avx2(symbols, contexts, n, tables, words, used, count, states, N);                                 \
   }
@@ -186,6 +232,22 @@ static const int paths = 1;
 #endif
 
 int ck_rans_paths(void) { return paths; }
+
+ptrdiff_t ck_rans_encode(int path, const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
+                         size_t stride, uint16_t *end, size_t room, uint32_t *states, size_t lanes) {
+  word *to = end, *least = to - room;
+  for (size_t lane = 0; lane < lanes; lane++) states[lane] = LEAST;
+#if defined(__x86_64__)
+  if (path == 3) {
+    size_t whole = n & ~(lanes - 1);
+    to = encode(symbols, contexts, whole, n, codes, stride, to, least, states, lanes);
+    if (!to) return -1;
+    n = (lanes == 32 ? encode_avx512_32 : encode_avx512_64)(symbols, contexts, whole, codes, stride, &to, least, states);
+  }
+#endif
+  to = encode(symbols, contexts, 0, n, codes, stride, to, least, states, lanes);
+  return to ? (word *)end - to : -1;
+}
 
 int ck_rans_decode(int path, uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *tables,
                    const void *words, size_t count, size_t *used, uint32_t *states, size_t lanes) {

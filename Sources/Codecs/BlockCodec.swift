@@ -13,6 +13,8 @@ package enum BlockCodec: UInt8, Sendable, CaseIterable {
   /// Change of each element from the base's, entropy-coded by how large the changes around it are in units of its last
   /// place.
   case change = 4
+  /// Byte planes of F32 as the BF16 or F16 that its values are.
+  case narrowed = 5
 
   /// Whether it takes the base's block to decode.
   package var usesBase: Bool { self == .delta || self == .equal || self == .change }
@@ -59,7 +61,8 @@ package final class BlockCoder {
   let zstd: ZstdContexts
   let nibbles: NibbleCoder
   let changes: ChangeCodec
-  private(set) var planes: UnsafeMutableRawBufferPointer
+  private var planes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var narrowed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   /// Where the planes of a block under way lie.
   let places: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 
@@ -67,13 +70,13 @@ package final class BlockCoder {
     zstd = ZstdContexts()
     nibbles = NibbleCoder()
     changes = ChangeCodec()
-    planes = .allocate(byteCount: 0, alignment: 64)
     places = .allocate(capacity: 8)
     places.initialize(repeating: nil, count: 8)
   }
 
   deinit {
     planes.deallocate()
+    narrowed.deallocate()
     places.deallocate()
   }
 
@@ -83,7 +86,8 @@ package final class BlockCoder {
   /// Codes one block into `out` (at least `capacity(for:)` bytes) and says how.
   ///
   /// With a base: equal where the bytes are the same, else the change or the delta, else — where planes might be
-  /// smaller — the smallest of it, planes and raw. Without: planes, or raw where those do not save 1 %.
+  /// smaller — the smallest of it, planes and raw. Without: planes, of narrowed elements where that can be, or raw
+  /// where those do not save 1 %.
   /// - Parameter base: as many bytes as `block`, or nil.
   package func encode(
     _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat,
@@ -96,20 +100,34 @@ package final class BlockCoder {
       precondition(base.count == block.count, "a base block has the block's length")
       if EqualCodec.applies(block, base: base) { return (.equal, 0) }
       best = encodeChange(block, base: base, format: format, into: out)
-      // Planes leave sign and mantissa as they are, and of exponents a bit and a half at least.
-      let planes = max(2 / 3, (Double(format.mantissa) + 2.5) / Double(8 * format.width))
-      if let best, Double(best.count) <= planes * Double(block.count) { return best }
+      // Where values are narrow the change has found it out.
+      let type = best?.codec == .change && format == .f32 ? NarrowType(rawValue: out[0]) : nil
+      let least = Self.leastPlanes(of: block.count, format, as: type)
+      if let best, best.count <= least { return best }
     }
     let limit = min(best?.count ?? .max, block.count - block.count / 100)
-    if let count = PlaneCodec.encode(block, format: format, coder: self, into: out), count < limit {
-      return (.planes, count)
-    }
+    if let planes = encodePlanes(block, format: format, into: out), planes.count < limit { return planes }
     if let best, best.count < block.count, let base, let count = encode(block, base, format, as: best.codec, into: out)
     {
       return (best.codec, count)
     }
     out.copyMemory(from: block)
     return (.raw, block.count)
+  }
+
+  /// What planes of so many bytes take at least: they leave sign and mantissa as they are, and of exponents a bit and a
+  /// half.
+  private static func leastPlanes(of count: Int, _ format: BlockFormat, as type: NarrowType?) -> Int {
+    let narrow = type?.format ?? format
+    let share = max(2 / 3, (Double(narrow.mantissa) + 2.5) / Double(8 * narrow.width))
+    return Int(share * Double(count * narrow.width / format.width))
+  }
+
+  private func encodePlanes(
+    _ block: UnsafeRawBufferPointer, format: BlockFormat, into out: UnsafeMutableRawBufferPointer
+  ) -> (codec: BlockCodec, count: Int)? {
+    if let count = NarrowCodec.encode(block, format: format, coder: self, into: out) { return (.narrowed, count) }
+    return PlaneCodec.encode(block, format: format, coder: self, into: out).map { (.planes, $0) }
   }
 
   /// Blocks below this are so small that tables decide.
@@ -153,16 +171,24 @@ package final class BlockCoder {
     case .planes: try PlaneCodec.decode(coded, format: format, coder: self, into: out)
     case .delta: try DeltaCodec.decode(coded, base: base, format: format, coder: self, into: out)
     case .equal: try EqualCodec.decode(coded, base: base, into: out)
+    case .narrowed: try NarrowCodec.decode(coded, format: format, coder: self, into: out)
     case .change: try changes.decode(coded, base: base, format: format, coder: self, into: out)
     }
   }
 
   /// Scratch for `count` bytes of planes; contents are whatever was there.
   func scratch(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if planes.count < count {
-      planes.deallocate()
-      planes = .allocate(byteCount: count, alignment: 64)
-    }
+    planes.grow(to: count)
     return UnsafeMutableRawBufferPointer(rebasing: planes[0..<count])
+  }
+
+  /// Scratch for `count` narrowed elements of a block and of its base.
+  func narrow(_ count: Int) -> (block: UnsafeMutableRawBufferPointer, base: UnsafeMutableRawBufferPointer) {
+    narrowed.grow(to: 4 * count + 128)
+    let middle = (2 * count + 63) & ~63
+    return (
+      UnsafeMutableRawBufferPointer(rebasing: narrowed[..<(2 * count)]),
+      UnsafeMutableRawBufferPointer(rebasing: narrowed[middle..<middle + 2 * count])
+    )
   }
 }

@@ -33,12 +33,8 @@ final class ChangeBuffers {
   }
 
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-  private var narrowed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-  deinit {
-    memory.deallocate()
-    narrowed.deallocate()
-  }
+  deinit { memory.deallocate() }
 
   func coding(_ n: Int, width: Int, tile: Int) -> Coding {
     let groups = n / Int(CK_CHANGE_GROUP) + 1
@@ -61,25 +57,9 @@ final class ChangeBuffers {
       bytes: carver.take(side))
   }
 
-  /// Room for `count` narrowed elements of a block and of its base.
-  func narrow(_ count: Int) -> (block: UnsafeMutableRawBufferPointer, base: UnsafeMutableRawBufferPointer) {
-    Self.grow(&narrowed, to: 4 * count + 128)
-    let middle = (2 * count + 63) & ~63
-    return (
-      UnsafeMutableRawBufferPointer(rebasing: narrowed[..<(2 * count)]),
-      UnsafeMutableRawBufferPointer(rebasing: narrowed[middle..<middle + 2 * count])
-    )
-  }
-
   private func carver(_ count: Int) -> Carver {
-    Self.grow(&memory, to: count)
+    memory.grow(to: count)
     return Carver(rest: memory)
-  }
-
-  private static func grow(_ memory: inout UnsafeMutableRawBufferPointer, to count: Int) {
-    guard memory.count < count else { return }
-    memory.deallocate()
-    memory = .allocate(byteCount: count, alignment: 64)
   }
 
   /// Cuts memory into arrays, each on a line of its own.
@@ -96,5 +76,14 @@ final class ChangeBuffers {
       let taken: UnsafeMutablePointer<UInt8> = take(count)
       return UnsafeMutableRawPointer(taken)
     }
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Makes room for so many bytes; contents are whatever is there.
+  mutating func grow(to count: Int) {
+    guard self.count < count else { return }
+    deallocate()
+    self = .allocate(byteCount: count, alignment: 64)
   }
 }

@@ -7,22 +7,6 @@ internal import CKernels
 /// block stores one number for 128. Both together choose among 41 tables. `BlockCodecs.md` has the format and what was
 /// tried.
 final class ChangeCodec {
-  /// What the elements of a block are coded as.
-  private enum Form: UInt8 {
-    case plain = 0
-    /// F32 whose values are all BF16's, or F16's.
-    case bf16 = 1
-    case f16 = 2
-
-    func format(_ format: BlockFormat) -> BlockFormat {
-      switch self {
-      case .plain: format
-      case .bf16: BlockFormat(width: 2, mantissa: 7)
-      case .f16: BlockFormat(width: 2, mantissa: 10)
-      }
-    }
-  }
-
   static let lanes = 64
   private static let statesBytes = 4 * lanes
   private static let headBytes = 18
@@ -60,22 +44,18 @@ final class ChangeCodec {
     into out: UnsafeMutableRawBufferPointer
   ) -> Int? {
     guard block.count % format.width == 0 else { return nil }
-    guard format == BlockFormat(width: 4, mantissa: 23) else {
-      return encode(block, base: base, format: format, form: .plain, coder: coder, into: out)
+    let narrow = coder.narrow(block.count / 4)
+    guard let type = NarrowType.narrow(block, format: format, into: narrow.block) else {
+      return encode(block, base: base, format: format, form: 0, coder: coder, into: out)
     }
-    let count = block.count / 4
-    let narrow = buffers.narrow(count)
-    for form in [Form.bf16, .f16] where Narrowing.narrow(block, to: form == .bf16, into: narrow.block) {
-      Narrowing.round(base, to: form == .bf16, into: narrow.base)
-      return encode(
-        UnsafeRawBufferPointer(narrow.block), base: UnsafeRawBufferPointer(narrow.base), format: form.format(format),
-        form: form, coder: coder, into: out)
-    }
-    return encode(block, base: base, format: format, form: .plain, coder: coder, into: out)
+    type.round(base, into: narrow.base)
+    return encode(
+      UnsafeRawBufferPointer(narrow.block), base: UnsafeRawBufferPointer(narrow.base), format: type.format,
+      form: type.rawValue, coder: coder, into: out)
   }
 
   private func encode(
-    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat, form: Form, coder: BlockCoder,
+    _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat, form: UInt8, coder: BlockCoder,
     into out: UnsafeMutableRawBufferPointer
   ) -> Int? {
     let (width, mantissa, n) = (Int32(format.width), Int32(format.mantissa), block.count / format.width)
@@ -102,7 +82,8 @@ final class ChangeCodec {
     }
     let tables = ChangeTables(counted: UnsafeBufferPointer(counts))
     let words = ck_rans_encode(
-      room.tokens, room.contexts, n, Self.codes(tables), ChangeTables.tokens, room.wordsEnd, n, room.states, Self.lanes)
+      path, room.tokens, room.contexts, n, Self.codes(tables), ChangeTables.tokens, room.wordsEnd, n, room.states,
+      Self.lanes)
     let side = tables.bytes
     let parts = Self.statesBytes + 2 * words + (rawEnd + 7) / 8 + (escapeEnd + 7) / 8 + Self.padding
     guard words >= 0, Self.headBytes + parts + scales.count + side.count + 2 * PlaneTable.entryBytes <= out.count else {
@@ -112,7 +93,7 @@ final class ChangeCodec {
       room.bytes[index] = Self.byte(scales[index], least)
     }
     var writer = ByteWriter(out)
-    writer.put(form.rawValue)
+    writer.put(form)
     writer.put(0 as UInt8)
     writer.put(Int16(least))
     writer.put(UInt32(words))
@@ -178,13 +159,13 @@ final class ChangeCodec {
   ) throws(CodecError) {
     let base = try format.checked(base, for: out)
     guard Self.applies(to: format) else { throw .change(reason: "elements of \(format.width) bytes") }
-    guard let form = coded.first.flatMap({ Form(rawValue: $0) }) else { throw .change(reason: "no known form") }
-    if form == .plain { return try decode(coded, base, format, coder, into: out) }
-    guard format == BlockFormat(width: 4, mantissa: 23) else { throw .change(reason: "narrowed, but not from F32") }
-    let narrow = buffers.narrow(out.count / 4)
-    Narrowing.round(base, to: form == .bf16, into: narrow.base)
-    try decode(coded, UnsafeRawBufferPointer(narrow.base), form.format(format), coder, into: narrow.block)
-    Narrowing.widen(UnsafeRawBufferPointer(narrow.block), from: form == .bf16, into: out)
+    if coded.first == 0 { return try decode(coded, base, format, coder, into: out) }
+    guard let type = coded.first.flatMap(NarrowType.init) else { throw .change(reason: "no known form") }
+    guard format == .f32 else { throw .change(reason: "narrowed, but not from F32") }
+    let narrow = coder.narrow(out.count / 4)
+    type.round(base, into: narrow.base)
+    try decode(coded, UnsafeRawBufferPointer(narrow.base), type.format, coder, into: narrow.block)
+    type.widen(UnsafeRawBufferPointer(narrow.block), into: out)
   }
 
   private func decode(

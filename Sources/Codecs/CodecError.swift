@@ -5,6 +5,7 @@ package enum CodecError: Error, Sendable, Equatable {
   case planeTable(reason: String)
   case zstd(plane: Int, reason: String)
   case change(reason: String)
+  case narrowed(reason: String)
   case missingBase
 }
 
@@ -16,6 +17,7 @@ extension CodecError: CustomStringConvertible {
     case .planeTable(let reason): "plane table: \(reason)"
     case .zstd(let plane, let reason): "plane \(plane): \(reason)"
     case .change(let reason): "changes: \(reason)"
+    case .narrowed(let reason): "narrowed elements: \(reason)"
     case .missingBase: "a block of changes without its base's bytes"
     }
   }

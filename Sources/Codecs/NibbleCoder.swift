@@ -13,7 +13,7 @@ final class NibbleCoder {
   static let lanes = 32
   private static let statesBytes = 4 * lanes
 
-  /// The ways to decode that this processor has, by number.
+  /// The ways to code that this processor has, by number.
   static var paths: ClosedRange<Int32> { 1...ck_rans_paths() }
 
   /// - Parameter path: which of them to take.
@@ -71,7 +71,8 @@ final class NibbleCoder {
     guard room >= 0 else { return nil }
     let end = words.baseAddress!.assumingMemoryBound(to: UInt16.self) + words.count / 2
     let count = codes.withUnsafeBufferPointer {
-      ck_rans_encode(symbols, contexts, n, $0.baseAddress!, 16, end, min(room, words.count / 2), &states, Self.lanes)
+      ck_rans_encode(
+        path, symbols, contexts, n, $0.baseAddress!, 16, end, min(room, words.count / 2), &states, Self.lanes)
     }
     guard count >= 0 else { return nil }
     states.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: out[start...]).copyMemory(from: $0) }

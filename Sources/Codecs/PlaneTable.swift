@@ -110,8 +110,9 @@ enum PlaneTable {
         sample = UnsafeRawBufferPointer(rebasing: buffer[..<sampleBytes])
       }
       let out = UnsafeMutableRawBufferPointer(rebasing: buffer[sampleBytes...])
-      let noise = coder.zstd.compress(sample, as: .noise, into: out) ?? .max
-      let runs = coder.zstd.compress(sample, as: search, into: out) ?? .max
+      // What does not fit is stored as it is.
+      let noise = coder.zstd.compress(sample, as: .noise, into: out) ?? sample.count
+      let runs = coder.zstd.compress(sample, as: search, into: out) ?? sample.count
       let best = min(noise, runs)
       // A small plane would be all tables.
       if plane.count > sampleBytes, Double(best) > 1.05 * NibbleCoder.entropy(of: sample) / 8 * Double(sample.count) {

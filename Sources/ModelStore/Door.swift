@@ -29,6 +29,9 @@ extension RepositoryError {
       } else {
         self.init(.invalidInput, error.description)
       }
+    // Its checksum was right.
+    case CodecError.unknownCodec(let number):
+      self.init(.unsupported, "unknown block codec \(number)", hint: "use a newer stemma")
     case let error as CodecError: self.init(.corrupt, error.description, hint: Self.verifyHint)
     case let error as StorageError:
       self.init(.io, error.description, hint: error.code == ENOSPC ? "free some space; nothing was lost" : nil)

@@ -170,6 +170,11 @@ struct ChangeTests {
       isBF16 ? coders[0].code(narrow, bf16) : coders[0].code(halves, BlockFormat(width: 2, mantissa: 10)))
     #expect(coded.count == other.count)
     #expect(coders[0].read(coded, base: wide.base, f32) == wide.block)
+    let coder = BlockCoder()
+    let (alone, like) = (coder.code(wide.block, base: nil, f32), isBF16 ? narrow.block : halves.block)
+    let planes = coder.code(like, base: nil, BlockFormat(width: 2, mantissa: isBF16 ? 7 : 10))
+    #expect(alone.codec == .narrowed && planes.codec == .planes && alone.bytes.count == planes.bytes.count + 1)
+    #expect(try coder.read(5, alone.bytes, base: nil, f32, count: wide.block.count) == wide.block)
     // One value that is none: the whole block as it is.
     wide.block[0] ^= 1
     let whole = try #require(coders[0].code(wide, f32))

@@ -120,9 +120,18 @@ struct GoldenTests {
     #expect(try coder.read(4, f16, base: floats(1), wide, count: 256) == floats(1 + 1 / 1024))
   }
 
+  @Test("a narrowed block: F32 as planes of the BF16 or F16 that its values are")
+  func narrowedPlanes() throws {
+    let ones = [UInt8]((0..<64).flatMap { _ in [0, 0, 0x80, 0x3f] as [UInt8] })
+    let fills: [UInt8] = [2, 1, 0, 0, 0, 2, 1, 0, 0, 0]
+    let wide = BlockFormat(width: 4, mantissa: 23)
+    #expect(try coder.read(5, [1] + fills + [0, 0x7f], base: nil, wide, count: 256) == ones)
+    #expect(try coder.read(5, [2] + fills + [0, 0x78], base: nil, wide, count: 256) == ones)
+  }
+
   @Test("codec numbers keep their meaning")
   func numbers() {
-    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3, 4])
-    #expect([BlockCodec.raw, .planes, .delta, .equal, .change].map(\.rawValue) == [0, 1, 2, 3, 4])
+    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 5])
+    #expect([BlockCodec.raw, .planes, .delta, .equal, .change, .narrowed].map(\.rawValue) == [0, 1, 2, 3, 4, 5])
   }
 }

@@ -22,8 +22,8 @@ int ck_rans_slots_make(uint32_t *slots, const uint16_t *frequencies, size_t symb
 
 // Codes n symbols by codes[context * stride + symbol], the symbol's frequency (above 0) and in the upper half the sum
 // of those before it; without contexts all are of context 0. Writes the words before `end`, and the states. Returns the
-// number of words, or -1 where there is no room for so many.
-ptrdiff_t ck_rans_encode(const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
+// number of words, or -1 where there is no room for so many. The path is one of those that the processor has.
+ptrdiff_t ck_rans_encode(int path, const uint8_t *symbols, const uint8_t *contexts, size_t n, const uint32_t *codes,
                          size_t stride, uint16_t *end, size_t room, uint32_t *states, size_t lanes);
 
 // Decodes n symbols, the next of a sequence of which a multiple of `lanes` came before, from `count` words, of which
