@@ -15,9 +15,11 @@ package enum BlockCodec: UInt8, Sendable, CaseIterable {
   case change = 4
   /// Byte planes of F32 as the BF16 or F16 that its values are.
   case narrowed = 5
+  /// Which elements became zero, and the block as if they had stayed the base's, by one of the codecs that use it.
+  case pruned = 6
 
   /// Whether it takes the base's block to decode.
-  package var usesBase: Bool { self == .delta || self == .equal || self == .change }
+  package var usesBase: Bool { [.delta, .equal, .change, .pruned].contains(self) }
 }
 
 /// What a codec must know of the elements: the width of the coded unit and the layout of its bits.
@@ -63,6 +65,7 @@ package final class BlockCoder {
   let changes: ChangeCodec
   private var planes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var narrowed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var prunings = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   /// Where the planes of a block under way lie.
   let places: UnsafeMutablePointer<UnsafePointer<UInt8>?>
 
@@ -77,6 +80,7 @@ package final class BlockCoder {
   deinit {
     planes.deallocate()
     narrowed.deallocate()
+    prunings.deallocate()
     places.deallocate()
   }
 
@@ -85,9 +89,9 @@ package final class BlockCoder {
 
   /// Codes one block into `out` (at least `capacity(for:)` bytes) and says how.
   ///
-  /// With a base: equal where the bytes are the same, else the change or the delta, else — where planes might be
-  /// smaller — the smallest of it, planes and raw. Without: planes, of narrowed elements where that can be, or raw
-  /// where those do not save 1 %.
+  /// With a base: equal where the bytes are the same, pruned where many elements became zero, else the change or the
+  /// delta, else — where planes might be smaller — the smallest of it, planes and raw. Without: planes, of narrowed
+  /// elements where that can be, or raw where those do not save 1 %.
   /// - Parameter base: as many bytes as `block`, or nil.
   package func encode(
     _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer?, format: BlockFormat,
@@ -99,7 +103,8 @@ package final class BlockCoder {
     if let base {
       precondition(base.count == block.count, "a base block has the block's length")
       if EqualCodec.applies(block, base: base) { return (.equal, 0) }
-      best = encodeChange(block, base: base, format: format, into: out)
+      let pruned = block.count < Self.smallBytes ? nil : encode(block, base, format, as: .pruned, into: out)
+      best = pruned.map { (.pruned, $0) } ?? encodeChange(block, base: base, format: format, into: out)
       // Where values are narrow the change has found it out.
       let type = best?.codec == .change && format == .f32 ? NarrowType(rawValue: out[0]) : nil
       let least = Self.leastPlanes(of: block.count, format, as: type)
@@ -133,14 +138,15 @@ package final class BlockCoder {
   /// Blocks below this are so small that tables decide.
   private static let smallBytes = 64 * 1024
 
-  /// The change where it applies. Where that need not be the smaller, of integers and small blocks, the delta is tried
-  /// too.
-  private func encodeChange(
+  /// Equal where it is, else the change where it applies. Where that need not be the smaller, of integers, floats of 8
+  /// bits and small blocks, the delta is tried too.
+  func encodeChange(
     _ block: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, format: BlockFormat,
     into out: UnsafeMutableRawBufferPointer
   ) -> (codec: BlockCodec, count: Int)? {
+    if EqualCodec.applies(block, base: base) { return (.equal, 0) }
     let change = encode(block, base, format, as: .change, into: out)
-    if let change, format.isFloat, block.count >= Self.smallBytes { return (.change, change) }
+    if let change, format.isFloat, format.width > 1, block.count >= Self.smallBytes { return (.change, change) }
     if let delta = encode(block, base, format, as: .delta, into: out), delta <= change ?? .max {
       return (.delta, delta)
     }
@@ -151,11 +157,13 @@ package final class BlockCoder {
     _ block: UnsafeRawBufferPointer, _ base: UnsafeRawBufferPointer, _ format: BlockFormat, as codec: BlockCodec,
     into out: UnsafeMutableRawBufferPointer
   ) -> Int? {
-    guard codec == .change else {
-      return DeltaCodec.encode(block, base: base, format: format, coder: self, into: out)
+    switch codec {
+    case .pruned: return PrunedCodec.encode(block, base: base, format: format, coder: self, into: out)
+    case .change:
+      guard ChangeCodec.applies(to: format) else { return nil }
+      return changes.encode(block, base: base, format: format, coder: self, into: out)
+    default: return DeltaCodec.encode(block, base: base, format: format, coder: self, into: out)
     }
-    return ChangeCodec.applies(to: format)
-      ? changes.encode(block, base: base, format: format, coder: self, into: out) : nil
   }
 
   /// Decodes one block into `out`, whose count is the block's raw length.
@@ -171,6 +179,7 @@ package final class BlockCoder {
     case .planes: try PlaneCodec.decode(coded, format: format, coder: self, into: out)
     case .delta: try DeltaCodec.decode(coded, base: base, format: format, coder: self, into: out)
     case .equal: try EqualCodec.decode(coded, base: base, into: out)
+    case .pruned: try PrunedCodec.decode(coded, base: base, format: format, coder: self, into: out)
     case .narrowed: try NarrowCodec.decode(coded, format: format, coder: self, into: out)
     case .change: try changes.decode(coded, base: base, format: format, coder: self, into: out)
     }
@@ -180,6 +189,18 @@ package final class BlockCoder {
   func scratch(_ count: Int) -> UnsafeMutableRawBufferPointer {
     planes.grow(to: count)
     return UnsafeMutableRawBufferPointer(rebasing: planes[0..<count])
+  }
+
+  /// Scratch for a mask of `count` elements and a block of so many bytes.
+  func pruned(
+    _ count: Int, bytes: Int
+  ) -> (mask: UnsafeMutableRawBufferPointer, block: UnsafeMutableRawBufferPointer) {
+    let start = ((count + 7) / 8 + 63) & ~63
+    prunings.grow(to: start + bytes)
+    return (
+      UnsafeMutableRawBufferPointer(rebasing: prunings[..<((count + 7) / 8)]),
+      UnsafeMutableRawBufferPointer(rebasing: prunings[start..<start + bytes])
+    )
   }
 
   /// Scratch for `count` narrowed elements of a block and of its base.

@@ -6,6 +6,7 @@ package enum CodecError: Error, Sendable, Equatable {
   case zstd(plane: Int, reason: String)
   case change(reason: String)
   case narrowed(reason: String)
+  case pruned(reason: String)
   case missingBase
 }
 
@@ -18,6 +19,7 @@ extension CodecError: CustomStringConvertible {
     case .zstd(let plane, let reason): "plane \(plane): \(reason)"
     case .change(let reason): "changes: \(reason)"
     case .narrowed(let reason): "narrowed elements: \(reason)"
+    case .pruned(let reason): "pruned elements: \(reason)"
     case .missingBase: "a block of changes without its base's bytes"
     }
   }

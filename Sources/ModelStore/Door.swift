@@ -66,7 +66,7 @@ extension RepositoryError {
     }
   }
 
-  private static let verifyHint = "run: stemma verify"
+  static let verifyHint = "run: stemma verify"
 }
 
 /// True where a file or folder is at the path, links followed.

@@ -150,7 +150,7 @@ final class Repack {
   /// Writes the new frames of a batch and publishes those that turned out better.
   private func writeBatch() throws {
     guard !batch.isEmpty else { return }
-    try repository.requireSpace(for: batchRaw)
+    try repository.requireSpace(for: batchRaw, stored: batch.reduce(0) { $0 + $1.estimate })
     let (batch, spaces, done) = (batch, repository.spaces, doneBytes)
     let ingest = Ingest(repository: repository, items: batch.map(Ingest.Item.recoding), prefixes: [])
     try ingest.run(packing: true, progress: progress.map { [totalBytes] report in { report(done + $0, totalBytes) } }) {

@@ -279,6 +279,8 @@ public struct StatsReport: Sendable {
   /// Sum over distinct stored objects of their raw bytes.
   public let objectBytes: Int
   public let packBytes: Int
+  /// Of those what no object names, such as frames that a repack replaced: `collect` wins it back.
+  public let garbageBytes: Int
   public let documentBytes: Int
   public let databaseBytes: Int
   /// Where asked for.
@@ -292,7 +294,8 @@ public struct StatsReport: Sendable {
       .init("names", .integer(names)), .init("objects", .integer(objects)),
       .init("delta_objects", .integer(deltaObjects)), .init("model_bytes", .integer(modelBytes)),
       .init("object_bytes", .integer(objectBytes)), .init("pack_bytes", .integer(packBytes)),
-      .init("document_bytes", .integer(documentBytes)), .init("database_bytes", .integer(databaseBytes)),
+      .init("garbage_bytes", .integer(garbageBytes)), .init("document_bytes", .integer(documentBytes)),
+      .init("database_bytes", .integer(databaseBytes)),
     ]
     let tables = bytes.map {
       [

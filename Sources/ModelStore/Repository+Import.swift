@@ -194,8 +194,10 @@ extension Repository {
   }
 
   /// Throws where the disk has not even room for a compressed copy of so many bytes.
-  func requireSpace(for bytes: Int) throws {
-    if let free = freeBytes(at: layout.root), free < bytes / 16 + (1 << 20) {
+  ///
+  /// - Parameter stored: what that has; nil where nobody can tell, for the least that it may have.
+  func requireSpace(for bytes: Int, stored: Int? = nil) throws {
+    if let free = freeBytes(at: layout.root), free < (stored ?? bytes / 16) + (1 << 20) {
       throw RepositoryError(
         .io, "\(layout.root): disk is nearly full: \(free) bytes free, \(bytes) bytes to store",
         hint: "free some space; nothing was written")

@@ -23,6 +23,8 @@ extension Repository {
           models: models.count, virtualModels: counts.virtualModels, names: counts.names, objects: counts.objects,
           deltaObjects: counts.deltas, modelBytes: models.reduce(0) { $0 + $1.model.bytes },
           objectBytes: counts.rawBytes, packBytes: counts.packBytes,
+          garbageBytes: counts.packBytes - Pack.size(frames: counts.objects, frameBytes: counts.frameBytes)
+            - (counts.packs - 1) * Pack.size(frames: 0, frameBytes: 0),
           documentBytes: try documents.reduce(0) { try $0 + size(self.documents.file(of: $1)) },
           databaseBytes: try size(layout.database), bytes: tables, repack: promise)
       }

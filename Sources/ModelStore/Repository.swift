@@ -154,7 +154,8 @@ final class PackFiles: Sendable {
       do {
         file = try storage.open(path)
       } catch let error as StorageError where error.code == ENOENT {
-        throw RepositoryError(.corrupt, "\(path): pack expected, no file found")
+        throw RepositoryError(
+          .corrupt, "\(path): pack expected, no file found", hint: RepositoryError.verifyHint)
       }
       files[pack] = file
       return (file, path)

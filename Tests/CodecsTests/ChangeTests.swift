@@ -151,6 +151,23 @@ struct ChangeTests {
     #expect(BlockCoder().code(pair.block, base: pair.base, bf16).codec == .change)
   }
 
+  @Test(
+    "weights that were pruned away cost a bit each element beside the change, zeros of either sign",
+    arguments: [(0.0, false), (0.0, true), (1e-4, false), (1e-4, true)])
+  func pruned(step: Double, isSigned: Bool) throws {
+    var random = SplitMix(state: 23)
+    var pair = Pair.weights(1 << 17, step: Float(step), &random)
+    let (n, coder) = (pair.base.count / 2, BlockCoder())
+    let dense = coder.code(pair.block, base: pair.base, bf16).bytes.count
+    for index in 0..<n where Bool.random(using: &random) {
+      pair.block[2 * index] = 0
+      pair.block[2 * index + 1] = isSigned ? pair.base[2 * index + 1] & 0x80 : 0
+    }
+    let coded = coder.code(pair.block, base: pair.base, bf16)
+    #expect(coded.codec == .pruned && coded.bytes.count < dense + n / 8 + 64, "\(coded.bytes.count), dense \(dense)")
+    #expect(try coder.read(6, coded.bytes, base: pair.base, bf16, count: pair.block.count) == pair.block)
+  }
+
   @Test("F32 that holds BF16 or F16 costs what those cost", arguments: [true, false])
   func narrowed(isBF16: Bool) throws {
     var random = SplitMix(state: 22)

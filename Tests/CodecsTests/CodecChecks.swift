@@ -114,6 +114,10 @@ final class CodecChecks {
         changes[0].encode(block, base: base!, format: format, coder: coder, into: out)
       }
     case 5: return made(block) { block, _, out in NarrowCodec.encode(block, format: format, coder: coder, into: out) }
+    case 6:
+      return made(block, input.base, room: 2 * block.count + 8192) { block, base, out in
+        PrunedCodec.encode(block, base: base!, format: format, coder: coder, into: out)
+      }
     case FuzzedBlock.nibbles:
       return made(block, room: 2 * block.count + 4096) { block, _, out in nibbles[0].encode(block, into: out) }
     case 3: return block == input.base ? [] : nil

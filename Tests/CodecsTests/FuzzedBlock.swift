@@ -23,8 +23,8 @@ struct FuzzedBlock {
   static let headBytes = 6
   static let longest = 20_480
   /// Codec numbers above this stand for a plane of `NibbleCoder` alone.
-  static let nibbles: UInt8 = 6
-  private static let codecs: [UInt8] = [0, 1, 2, 3, 4, 5, 6, 1, 2, 4, 4, 4, 4, 4, 4, 4]
+  static let nibbles: UInt8 = 7
+  private static let codecs: [UInt8] = [0, 1, 2, 3, 4, 5, 7, 1, 2, 4, 4, 4, 4, 4, 4, 6]
   static let formats = [
     BlockFormat(width: 2, mantissa: 7), BlockFormat(width: 2, mantissa: 10), BlockFormat(width: 4, mantissa: 23),
     BlockFormat(width: 1, mantissa: 3), BlockFormat(width: 1, mantissa: 2), BlockFormat(width: 8, mantissa: 52),
@@ -131,6 +131,8 @@ struct FuzzedBlock {
       case 3: value ^= UInt64(change) << UInt64(8 * format.width - 8)
       case 4: value = change < 32 ? random.next() : value
       case 5: value &+= step << (UInt64(index / 128) &+ shift) % UInt64(8 * format.width)
+      case 6 where change > 239: value = 0
+      case 6 where change > 223: value &= 1 << UInt64(8 * format.width - 1)
       case 6: value &+= change < 16 ? 1 : 0
       default: value = (value &+ step << 16) & ~0xFFFF
       }

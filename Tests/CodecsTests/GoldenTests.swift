@@ -129,9 +129,25 @@ struct GoldenTests {
     #expect(try coder.read(5, [2] + fills + [0, 0x78], base: nil, wide, count: 256) == ones)
   }
 
+  @Test("a pruned block: which elements became zero, and the rest on the base")
+  func pruned() throws {
+    let base = elements([0x3f80, 0xbf80, 0x4000, 0xc000, 0x3f80, 0xbf80, 0x4000, 0xc000, 0x4040])
+    // Elements 1, 3 and 8; the rest is the base's.
+    let mask: [UInt8] = [0, 2, 0, 0, 0, 0x0a, 0x01]
+    let plain = elements([0x3f80, 0, 0x4000, 0, 0x3f80, 0xbf80, 0x4000, 0xc000, 0])
+    #expect(try coder.read(6, [0] + mask + [3], base: base, halves, count: 18) == plain)
+    let signed = elements([0x3f80, 0x8000, 0x4000, 0x8000, 0x3f80, 0xbf80, 0x4000, 0xc000, 0])
+    #expect(try coder.read(6, [1] + mask + [3], base: base, halves, count: 18) == signed)
+    // By differences: all one up, in two planes that are one byte each.
+    let delta: [UInt8] = [2, 2, 1, 0, 0, 0, 2, 1, 0, 0, 0, 2, 0]
+    let moved = elements([0x3f81, 0, 0x4001, 0, 0x3f81, 0xbf7f, 0x4001, 0xbfff, 0])
+    #expect(try coder.read(6, [0] + mask + delta, base: base, halves, count: 18) == moved)
+  }
+
   @Test("codec numbers keep their meaning")
   func numbers() {
-    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 5])
-    #expect([BlockCodec.raw, .planes, .delta, .equal, .change, .narrowed].map(\.rawValue) == [0, 1, 2, 3, 4, 5])
+    #expect(BlockCodec.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 5, 6])
+    #expect(
+      [BlockCodec.raw, .planes, .delta, .equal, .change, .narrowed, .pruned].map(\.rawValue) == [0, 1, 2, 3, 4, 5, 6])
   }
 }

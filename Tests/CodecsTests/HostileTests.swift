@@ -38,7 +38,7 @@ struct HostileTests {
         for flip in [1, 0x80, UInt8.random(in: 1...255, using: &random)] {
           var bytes = coded.bytes
           bytes[index] ^= flip
-          for number in UInt8(0)...5 { _ = try? coder.read(number, bytes, base: base, format, count: 256) }
+          for number in UInt8(0)...6 { _ = try? coder.read(number, bytes, base: base, format, count: 256) }
         }
       }
       #expect(
@@ -52,7 +52,7 @@ struct HostileTests {
     for format in formats {
       for count in 0..<80 {
         let bytes = random.bytes(count).map { $0 & 3 }
-        for number in UInt8(0)...6 { _ = try? coder.read(number, bytes, base: nil, format, count: 64) }
+        for number in UInt8(0)...7 { _ = try? coder.read(number, bytes, base: nil, format, count: 64) }
       }
     }
   }
@@ -66,7 +66,17 @@ struct HostileTests {
     {
       #expect(throws: CodecError.self) { try coder.read(number, coded, base: base, format, count: count) }
     }
-    #expect(error(6, [], bytes, count: 0) == .unknownCodec(6))
+    #expect(error(7, [], bytes, count: 0) == .unknownCodec(7))
+    let (two, mask): ([UInt8], [UInt8]) = ([1, 2, 3, 4], [0, 1, 0, 0, 0, 1])
+    #expect(error(6, [], pairs, count: 4) == .missingBase)
+    #expect(error(6, [2], base: two, pairs, count: 4) == .pruned(reason: "no known zero"))
+    #expect(error(6, [1], base: two, pairs, count: 4) == .pruned(reason: "signs of elements that are no floats"))
+    #expect(error(6, [0, 0], base: two, pairs, count: 4) == .planeTable(reason: "cut short"))
+    for codec: [UInt8] in [[], [0], [1], [5], [6], [7]] {
+      #expect(
+        error(6, [0] + mask + codec, base: two, pairs, count: 4) == .pruned(reason: "no codec that uses the base"))
+    }
+    #expect(error(6, [0] + mask + [3, 9], base: two, pairs, count: 4) == .length(expected: 0, found: 1))
     #expect(error(5, [1], bytes, count: 4) == .narrowed(reason: "elements that are not F32"))
     #expect(error(5, [3], BlockFormat(width: 4, mantissa: 23), count: 4) == .narrowed(reason: "no known type"))
     #expect(error(4, [], bytes, count: 2) == .missingBase)

@@ -39,13 +39,16 @@ struct RepackTests {
     #expect(report.bytesAfter * 2 < report.bytesBefore)
     // The fifth has no room on the fourth.
     #expect(try Self.bases(store).prefix(5) == [nil, 0, 1, 2, 3])
-    #expect(try store.stats().objectBytes == before.objectBytes)
+    let after = try store.stats()
+    #expect(after.objectBytes == before.objectBytes && before.garbageBytes == 0)
+    #expect(after.garbageBytes > report.bytesBefore - report.bytesAfter && after.garbageBytes < before.packBytes)
     let again = try store.repack()
     #expect(again.recoded == 0 && again.bytesAfter == report.bytesAfter)
     #expect(try store.repack(dryRun: true).recoded == 0)
     try CheckpointRun.expectWhole(stage, Self.steps)
     // The old frames were garbage.
     #expect(try store.collect().bytes > 0)
+    #expect(try store.stats().garbageBytes == 0)
     let packed = try store.stats().packBytes
     #expect(packed < report.bytesAfter + 200 * report.objects && packed * 2 < before.packBytes)
     try CheckpointRun.expectWhole(stage, Self.steps)

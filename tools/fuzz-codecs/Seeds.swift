@@ -13,7 +13,7 @@ struct Seeds {
     var seeds = golden()
     var random = SmallRandom(state: 1)
     for format in FuzzedBlock.formats.indices {
-      for codec in [1, 2, 3, 4, 5, FuzzedBlock.nibbles] {
+      for codec in [1, 2, 3, 4, 5, 6, FuzzedBlock.nibbles] {
         for (base, how) in [
           (0, 1), (1, 1), (1, 2), (2, 0), (3, 1), (3, 2), (3, 4), (3, 5), (3, 6), (4, 3), (5, 7), (6, 2),
         ] {

@@ -9,8 +9,9 @@ struct Repack: ParsableCommand {
     usage: "stemma repack [<options>]",
     discussion: """
       Tries today's codecs and better bases for deltas: tensors of the same name in the parents of a model, in their \
-      parents, and in the checkpoints before it. Only frames that come out smaller are replaced. The old ones stay \
-      until 'stemma gc', so others may read meanwhile. A run that was cut off can be started again, and goes on.
+      parents, and in the checkpoints before it. Only frames that come out smaller are replaced, or are no larger and \
+      rest on fewer others. The old ones stay until 'stemma gc', so others may read meanwhile. A run that was cut off \
+      can be started again, and goes on.
 
       Example:  stemma repack --dry-run
       """)
@@ -35,7 +36,8 @@ struct Repack: ParsableCommand {
     let verb = report.isDry ? "would re-code" : "re-coded"
     guard report.recoded > 0 else { return "\(verb) nothing of \(report.objects.of("object"))" }
     let saved = Double(report.bytesBefore - report.bytesAfter) / Double(max(1, report.bytesBefore)) * 100
+    let percent = saved.short == "0" ? "" : " (-\(saved.short) %)"
     return "\(verb) \(report.recoded.grouped) of \(report.objects.of("object")), \(report.rebased.grouped) on another "
-      + "base\n\(report.bytesBefore.asSize) of frames become \(report.bytesAfter.asSize) (-\(saved.short) %)"
+      + "base\n\(report.bytesBefore.asSize) of frames become \(report.bytesAfter.asSize)\(percent)"
   }
 }

@@ -40,7 +40,7 @@ struct Stats: ParsableCommand {
         ("objects", "\(report.objects.grouped) (\(report.deltaObjects.grouped) as deltas)"),
         ("as folders", report.modelBytes.asSize),
         ("distinct", report.objectBytes.asSize),
-        ("packs", report.packBytes.asSize),
+        ("packs", report.packBytes.asSize + unused(report.garbageBytes)),
         ("documents", report.documentBytes.asSize),
         ("database", report.databaseBytes.asSize),
         ("total", total.asSize + (share(total, of: report.modelBytes).map { " (\($0) of the folders)" } ?? "")),
@@ -55,6 +55,10 @@ struct Stats: ParsableCommand {
     }
     if let repack = report.repack { parts.append("a repack " + Repack.text(repack)) }
     return parts.joined(separator: "\n\n")
+  }
+
+  private static func unused(_ bytes: Int) -> String {
+    bytes > 0 ? ", \(bytes.asSize) of it unused: comes back with stemma gc" : ""
   }
 
   private static func share(_ part: Int, of whole: Int) -> String? {
