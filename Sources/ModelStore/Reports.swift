@@ -39,7 +39,7 @@ public struct ImportReport: Sendable {
   public let bytesRead: Int
   /// Bytes added to packs and documents.
   public let bytesAdded: Int
-  /// The base, as people call it; nil where none was used.
+  /// The model that the bytes rest on, as people call it; nil where there is none.
   public let base: String?
   public let baseID: String?
   /// `declared`, `found`, `named` (by an adapter's own configuration) or `none`.

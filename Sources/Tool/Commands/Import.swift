@@ -9,8 +9,8 @@ struct Import: ParsableCommand {
     usage: "stemma import <folder> [<options>]",
     discussion: """
       FOLDER holds safetensors files, a config and whatever else belongs to the model; every file is kept byte for \
-      byte. With --base the tensors are stored as differences to that model where this is smaller; without it the \
-      nearest stored model is looked for by comparing weights.
+      byte. --base says which model it was made from; without it the nearest one is looked for by comparing weights. \
+      Tensors are stored as differences to that model, or to another stored one where this is smaller.
 
       A folder with adapter_config.json and adapter_model.safetensors is an adapter of PEFT (LoRA, rsLoRA, DoRA). It \
       is checked against its base, which has to be in the store: that of --base, else the one that its configuration \
