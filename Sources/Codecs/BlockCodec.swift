@@ -105,10 +105,7 @@ package final class BlockCoder {
       if EqualCodec.applies(block, base: base) { return (.equal, 0) }
       let pruned = block.count < Self.smallBytes ? nil : encode(block, base, format, as: .pruned, into: out)
       best = pruned.map { (.pruned, $0) } ?? encodeChange(block, base: base, format: format, into: out)
-      // Where values are narrow the change has found it out.
-      let type = best?.codec == .change && format == .f32 ? NarrowType(rawValue: out[0]) : nil
-      let least = Self.leastPlanes(of: block.count, format, as: type)
-      if let best, best.count <= least { return best }
+      if let best, Double(best.count) <= PlaneCodec.estimate(block, format: format, coder: self) { return best }
     }
     let limit = min(best?.count ?? .max, block.count - block.count / 100)
     if let planes = encodePlanes(block, format: format, into: out), planes.count < limit { return planes }
@@ -118,14 +115,6 @@ package final class BlockCoder {
     }
     out.copyMemory(from: block)
     return (.raw, block.count)
-  }
-
-  /// What planes of so many bytes take at least: they leave sign and mantissa as they are, and of exponents a bit and a
-  /// half.
-  private static func leastPlanes(of count: Int, _ format: BlockFormat, as type: NarrowType?) -> Int {
-    let narrow = type?.format ?? format
-    let share = max(2 / 3, (Double(narrow.mantissa) + 2.5) / Double(8 * narrow.width))
-    return Int(share * Double(count * narrow.width / format.width))
   }
 
   private func encodePlanes(

@@ -16,6 +16,28 @@ enum PlaneCodec {
     return PlaneTable.encode(UnsafeRawBufferPointer(planes), width: format.width, coder: coder, into: out)
   }
 
+  /// Elements by which an estimate is made.
+  private static let sampled = 4096
+
+  /// About what the planes of a block take: by the entropies of the bytes of elements here and there, each on its own.
+  static func estimate(_ block: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder) -> Double {
+    let (width, n) = (format.width, block.count / format.width)
+    let count = min(n, sampled)
+    guard count > 0 else { return 0 }
+    let room = coder.scratch(2 * count * width)
+    let elements = UnsafeMutableRawBufferPointer(rebasing: room[(count * width)...])
+    for index in 0..<count {
+      let at = index * n / count * width
+      UnsafeMutableRawBufferPointer(rebasing: elements[index * width..<(index + 1) * width])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: block[at..<at + width]))
+    }
+    ck_split(elements.baseAddress, room.baseAddress, count, Int32(width), format.isFloat ? 1 : 0)
+    let bits = (0..<width).reduce(0.0) {
+      $0 + NibbleCoder.entropy(of: UnsafeRawBufferPointer(rebasing: room[$1 * count..<($1 + 1) * count]))
+    }
+    return bits / 8 * Double(n)
+  }
+
   static func decode(
     _ coded: UnsafeRawBufferPointer, format: BlockFormat, coder: BlockCoder, into out: UnsafeMutableRawBufferPointer
   ) throws(CodecError) {

@@ -51,7 +51,7 @@ extension Repository {
     let near = relatives.filter(\.distance.isNear)
     let nearest = near.filter { $0.isStored && $0.model != declared }.prefix(Self.nearestMeasured).map(\.model)
     // The one to be preferred comes first.
-    let measured = try ([declared].compactMap(\.self) + nearest).compactMap { try measure(source, base: $0) }
+    let measured = try measure(source, bases: [declared].compactMap(\.self) + nearest).filter { $0.sample != nil }
     let least = measured.map(\.nearest.share).min() ?? 0
     var best: (base: MeasuredBase, cost: SampledCost)?
     for base in measured {
@@ -73,7 +73,7 @@ extension Repository {
     if !helpful.contains(declared) {
       let why =
         measured.first { $0.model == declared }.map { "does not help (\($0.nearest.text))" }
-        ?? "has no stored tensor of the same name and shape"
+        ?? "has no stored tensor of the same name and shape, of this type or one to be cast"
       notes.append("declared base \(why): recorded as a claim, not used")
     }
     if let best, let used {
@@ -94,10 +94,8 @@ extension Repository {
   /// The model whose tensors lie so many steps below those of a base, as far as its largest tells; nil where none of
   /// the first few has it.
   private func holder(of base: MeasuredBase, below steps: Int, among models: [Digest]) throws -> Digest? {
-    let place = base.sample.chain.count > Self.depthLimit ? steps : 0
-    guard place > 0 else { return base.model }
-    let digest = base.sample.chain[place]
-    return try models.prefix(64).first { try tensorsByName(of: $0)[base.sample.name]?.digest == digest }
+    guard let sample = base.sample, sample.chain.count > Self.depthLimit, steps > 0 else { return base.model }
+    return try models.prefix(64).first { try tensorsByName(of: $0)[sample.name]?.digest == sample.chain[steps] }
   }
 
   /// How many of the nearest stored models are measured.

@@ -36,7 +36,8 @@ struct SampledCost {
     pieces.append((delta, raw, room))
   }
 
-  var isHelpful: Bool { delta < solo }
+  /// Whether deltas save 2 %: even noise helps a little, where it shares exponents.
+  var isHelpful: Bool { Double(delta) < 0.98 * Double(solo) }
 
   /// Of a raw byte, the part that is stored.
   var share: Double { Double(delta) / Double(max(1, raw)) }
@@ -54,73 +55,96 @@ struct SampledCost {
   }
 }
 
-/// A model that was measured as a base.
+/// A model that is measured as a base.
 struct MeasuredBase {
   let model: Digest
-  /// On its very tensors, though their chains may be full.
-  let nearest: SampledCost
-  /// Where deltas can be; by steps below.
-  let places: [SampledCost]
+  /// What deltas cost on its very tensors, and where the chains of those are full so many steps below.
+  private var costs = (0...Repository.depthLimit).map(SampledCost.init)
+  private var isFull = false
   /// The largest tensor that was sampled, and what is below it: its own digest first.
-  let sample: (name: String, chain: [Digest])
+  private(set) var sample: (name: String, chain: [Digest])?
+
+  init(_ model: Digest) { self.model = model }
+
+  /// On its very tensors, though their chains may be full.
+  var nearest: SampledCost { costs[0] }
+
+  /// Adds what a piece of a tensor costs alone and on each place of a chain; of one that is not full on the upper end.
+  mutating func add(_ name: String, chain: [Digest], raw: Int, solo: Int, deltas: [Int]) {
+    sample = sample ?? (name, chain)
+    isFull = isFull || deltas.count > 1
+    for steps in costs.indices {
+      let place = min(steps, deltas.count - 1)
+      costs[steps].add(
+        delta: deltas[place], solo: solo, raw: raw, room: max(0, Repository.depthLimit - (chain.count - place)))
+    }
+  }
 
   /// The best place, given what those after it may cost; nil where none helps.
   func best(least: Double) -> SampledCost? {
-    places.filter(\.isHelpful).min { $0.inLongRun(least: least) < $1.inLongRun(least: least) }
+    (isFull ? costs[1...] : costs[...0]).filter(\.isHelpful)
+      .min { $0.inLongRun(least: least) < $1.inLongRun(least: least) }
   }
 }
 
 extension Repository {
-  /// How many of a source's tensors, the largest, are sampled.
-  private static let sampledTensors = 8
+  /// How many of a source's tensors are sampled, and among how many those are looked for: the largest ones, which
+  /// decide what a model costs.
+  private static let (sampledTensors, seenTensors) = (8, 256)
   /// Of each; of less, tables would be a large part.
   private static let sampledBytes = 128 * 1024
+  /// Of all together, what it takes to tell.
+  private static let toldBytes = 4096
 
-  /// Codes a sample of the source on a model's tensors, on each step below those whose chains are full, and alone. Nil
-  /// where the two have no tensor in common.
-  func measure(_ source: ImportSource, base model: Digest) throws -> MeasuredBase? {
-    let bases = try tensorsByName(of: model)
-    let shared = source.items.indices.filter { index in
-      guard let tensor = source.items[index].tensor, source.items[index].size > 0 else { return false }
-      return bases[tensor.name]?.isBase(for: tensor.dtype, tensor.shape) ?? false
-    }
-    // The largest tensors decide what a model costs.
-    let sampled = shared.sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }
-    var costs = (0...Self.depthLimit).map(SampledCost.init)
-    var isFull = false
-    var sample: (name: String, chain: [Digest])?
-    for index in sampled.prefix(Self.sampledTensors) {
+  /// What a sample of the source costs alone and on the tensors of each model, and on each step below those whose
+  /// chains are full.
+  func measure(_ source: ImportSource, bases models: [Digest]) throws -> [MeasuredBase] {
+    let tables = try models.map { try tensorsByName(of: $0) }
+    let items = source.items.indices.filter { source.items[$0].tensor != nil && source.items[$0].size > 0 }
+      .sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }
+    var (measured, frozen) = (models.map(MeasuredBase.init), models.map(MeasuredBase.init))
+    var (sampled, seen) = (0, 0)
+    for index in items where sampled < Self.sampledTensors && seen < Self.seenTensors {
       let tensor = source.items[index].tensor!
-      let entry = bases[tensor.name]!
-      let chain = try chain(below: entry.digest)
-      let full = chain.count > Self.depthLimit
-      // Of a chain that is not full, only the upper end.
-      let places = try chain.prefix(full ? chain.count : 1).map { digest in
-        try deltaBase(digest, digest == entry.digest ? entry.dtype : nil, for: tensor.dtype)
-      }
-      guard places.first ?? nil != nil, let pieces = try measure(source, index, on: places) else { continue }
-      sample = sample ?? (tensor.name, chain)
-      isFull = isFull || full
-      for steps in costs.indices {
-        let place = min(steps, pieces.deltas.count - 1)
-        costs[steps].add(
-          delta: pieces.deltas[place], solo: pieces.solo, raw: pieces.raw,
-          room: max(0, Self.depthLimit - (chain.count - place)))
+      let places = try tables.map { try $0[tensor.name].flatMap { try self.places($0, for: tensor) } }
+      let isEarly = seen < Self.sampledTensors
+      guard let piece = try measure(source, index, on: places, orKnown: isEarly) else { continue }
+      seen += 1
+      sampled += piece.isKnown ? 0 : 1
+      for (model, places) in places.enumerated() where !piece.isKnown || isEarly {
+        guard let places else { continue }
+        func add(to base: inout MeasuredBase) {
+          base.add(tensor.name, chain: places.chain, raw: piece.raw, solo: piece.solo, deltas: piece.deltas[model])
+        }
+        // What one of the models has as it is costs nothing whatever the base: it counts only where nothing else does.
+        if piece.isKnown { add(to: &frozen[model]) } else { add(to: &measured[model]) }
       }
     }
-    guard let sample else { return nil }
-    return MeasuredBase(
-      model: model, nearest: costs[0], places: isFull ? Array(costs[1...]) : [costs[0]], sample: sample)
+    // A few small ones tell nothing either.
+    let isTold = measured.contains { $0.nearest.raw >= Self.toldBytes } || frozen.allSatisfy { $0.sample == nil }
+    return isTold ? measured : frozen
   }
 
-  /// Bytes of a piece of an item on each base and alone, which no base is too; nil where the item has no such piece.
+  /// Where a tensor can be put: on this one, or where its chain is full on each below it; nil where it does not fit.
+  private func places(_ base: Manifest.TensorEntry, for tensor: TensorRecord) throws -> Places? {
+    guard base.isBase(for: tensor.dtype, tensor.shape),
+      let first = try deltaBase(base.digest, base.dtype, for: tensor.dtype)
+    else { return nil }
+    let chain = try chain(below: base.digest)
+    let below = chain.count > Self.depthLimit ? chain.dropFirst() : []
+    return Places(chain: chain, bases: [first] + (try below.map { try deltaBase($0, nil, for: tensor.dtype) }))
+  }
+
+  /// Codes a piece of an item on all places, and alone, which no base is too; nil where the item has no such piece or
+  /// no place. If one of the models has the piece as it is, that is done only on demand.
   private func measure(
-    _ source: ImportSource, _ index: Int, on bases: [DeltaBase?]
-  ) throws -> (deltas: [Int], solo: Int, raw: Int)? {
-    let size = bases.reduce(source.items[index].size) { min($0, $1?.size ?? $0) }
+    _ source: ImportSource, _ index: Int, on places: [Places?], orKnown: Bool
+  ) throws -> (raw: Int, solo: Int, deltas: [[Int]], isKnown: Bool)? {
+    let bases = places.map { $0?.bases ?? [] }
+    let size = bases.joined().reduce(source.items[index].size) { min($0, $1?.size ?? $0) }
     let start = size / 2 / 8 * 8
     let range = start..<start + min(Self.sampledBytes, size / 8 * 8 - start)
-    guard !range.isEmpty else { return nil }
+    guard !range.isEmpty, !bases.joined().isEmpty else { return nil }
     return try spaces.withWorkspace { space in
       let bytes = space.buffer(30, count: range.count)
       try source.read(item: index, at: start, into: bytes)
@@ -129,7 +153,17 @@ extension Repository {
       func coded(on base: DeltaBase?) throws -> Int {
         try space.encode(UnsafeRawBufferPointer(bytes), at: range, on: base, format: format, into: out).count
       }
-      return (try bases.map(coded), try coded(on: nil), range.count)
+      let isKnown = try bases.contains { try $0.first.map(coded) == 0 }
+      if isKnown && !orKnown { return (range.count, 0, [], true) }
+      return (range.count, try coded(on: nil), try bases.map { try $0.map(coded) }, isKnown)
     }
   }
+}
+
+/// The places for a tensor on one of another model.
+private struct Places {
+  /// That tensor's object, and what it rests on.
+  let chain: [Digest]
+  /// The object alone, or if its chain is full all of it; nil where one of them is no base for the tensor.
+  let bases: [DeltaBase?]
 }

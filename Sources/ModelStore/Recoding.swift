@@ -23,9 +23,10 @@ struct KnownFrame {
   /// Whether its chain is longer than the other's.
   let isDeeper: Bool
 
-  /// Whether one of so many bytes is worth its place: it saves 1 %, or costs no more and has the shorter chain.
+  /// Whether one of so many bytes is worth its place: it saves 1 %, and 64 bytes for the pack around it, or it costs no
+  /// more and has the shorter chain.
   func isWorse(than bytes: Int) -> Bool {
-    bytes < self.bytes && bytes * 100 <= self.bytes * 99 || isDeeper && bytes <= self.bytes
+    bytes + 64 <= self.bytes && bytes * 100 <= self.bytes * 99 || isDeeper && bytes <= self.bytes
   }
 }
 

@@ -1,5 +1,6 @@
 import Lineage
 import Objects
+import Tensors
 import TestSupport
 import Testing
 
@@ -73,6 +74,34 @@ struct RunImportTests {
     #expect(added * 100 < least * 115, "\(added) bytes, with chains of any length \(least)")
     #expect(bases.count > steps / 2)
     try CheckpointRun.expectWhole(stage, steps)
+  }
+
+  @Test("where the largest tensors are frozen the others choose the base")
+  func frozen() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    let large = (0..<12).map { number in
+      Stage.Content(
+        name: "model.frozen.\(number)", dtype: .bf16, shape: [600, 32],
+        bytes: Stage.weights(600 * 32, seed: 90 + UInt64(number)))
+    }
+    for (step, model) in CheckpointRun.models(4).enumerated() {
+      let folder = try stage.write("c\(step)", model + large)
+      let report = try store.importCheckpoint(at: folder, name: "c\(step)", base: nil)
+      guard step > 0 else { continue }
+      #expect(report.base == "c\(step - 1)" && report.tensorsKnown >= 12, "step \(step): \(report)")
+      #expect(report.baseNote?.contains("costs 0 %") == false)
+    }
+  }
+
+  @Test("a stranger that is declared to be the base does not help")
+  func stranger() throws {
+    let stage = try Stage()
+    let store = try stage.open()
+    _ = try store.importCheckpoint(at: try stage.write("rnd", Stage.model(seed: 8, rows: 512)), name: "rnd", base: nil)
+    let folder = try stage.write("one", Stage.model(seed: 1, rows: 512))
+    let report = try store.importCheckpoint(at: folder, name: "one", base: "rnd")
+    #expect(report.base == nil && report.tensorsDelta == 0 && report.baseNote?.contains("does not help") == true)
   }
 
   @Test("what deltas are on is said where it is not the declared base, which stays the parent")
