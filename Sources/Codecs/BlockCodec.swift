@@ -106,6 +106,12 @@ package final class BlockCoder {
       let pruned = block.count < Self.smallBytes ? nil : encode(block, base, format, as: .pruned, into: out)
       best = pruned.map { (.pruned, $0) } ?? encodeChange(block, base: base, format: format, into: out)
       if let best, Double(best.count) <= PlaneCodec.estimate(block, format: format, coder: self) { return best }
+      // Bytes that repeat, such as zeros at the end of nearly narrow elements, are for planes of either kind.
+      if best?.codec != .delta, let delta = encode(block, base, format, as: .delta, into: out),
+        delta < best?.count ?? .max
+      {
+        best = (.delta, delta)
+      }
     }
     let limit = min(best?.count ?? .max, block.count - block.count / 100)
     if let planes = encodePlanes(block, format: format, into: out), planes.count < limit { return planes }
