@@ -130,7 +130,7 @@ extension Repository {
     guard base.isBase(for: tensor.dtype, tensor.shape),
       let first = try deltaBase(base.digest, base.dtype, for: tensor.dtype)
     else { return nil }
-    let chain = try chain(below: base.digest)
+    let chain = try chain(from: base.digest)
     let below = chain.count > Self.depthLimit ? chain.dropFirst() : []
     return Places(chain: chain, bases: [first] + (try below.map { try deltaBase($0, nil, for: tensor.dtype) }))
   }
@@ -153,9 +153,13 @@ extension Repository {
       func coded(on base: DeltaBase?) throws -> Int {
         try space.encode(UnsafeRawBufferPointer(bytes), at: range, on: base, format: format, into: out).count
       }
-      let isKnown = try bases.contains { try $0.first.map(coded) == 0 }
+      let upper = try bases.map { try $0.first.map(coded) }
+      let isKnown = upper.contains(0)
       if isKnown && !orKnown { return (range.count, 0, [], true) }
-      return (range.count, try coded(on: nil), try bases.map { try $0.map(coded) }, isKnown)
+      let deltas = try zip(upper, bases).map { upper, bases in
+        try upper.map { [$0] + (try bases.dropFirst().map(coded)) } ?? []
+      }
+      return (range.count, try coded(on: nil), deltas, isKnown)
     }
   }
 }

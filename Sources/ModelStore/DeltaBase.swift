@@ -87,13 +87,13 @@ extension Repository {
   /// no room for one more step, what is so many steps below it.
   func openBase(_ digest: Digest, _ dtype: DType, for own: DType, below steps: Int = 1) throws -> DeltaBase? {
     guard let row = try lineage.object(digest) else { return nil }
-    let chain = row.depth < Self.depthLimit ? [digest] : try chain(below: digest)
+    let chain = row.depth < Self.depthLimit ? [digest] : try chain(from: digest)
     let place = chain.count == 1 ? 0 : min(max(1, steps), chain.count - 1)
     return try deltaBase(chain[place], place == 0 ? dtype : nil, for: own)
   }
 
   /// An object, and those that it rests on, one below the other.
-  func chain(below digest: Digest) throws -> [Digest] {
+  func chain(from digest: Digest) throws -> [Digest] {
     var chain: [Digest] = []
     var next = Optional(digest)
     while let step = next, let row = try lineage.object(step) {
