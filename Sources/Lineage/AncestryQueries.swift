@@ -4,7 +4,7 @@ package import Objects
 
 private let columns = """
   SELECT d.digest, d.model, d.kind, d.made_at, d.made_by, d.tool, d.recipe, d.sequence,
-    p.role, p.parent, p.coefficient, p.claimed, p.inferred, p.share
+    d.entry, v.store, p.role, p.parent, p.coefficient, p.claimed, p.inferred, p.share
   """
 private let withParents = joiningParents(where: "true")
 
@@ -34,13 +34,14 @@ extension Connection {
           DerivationRow(
             digest: digest, model: try row.digest(1), kind: try row.choice(2, DerivationKind.self),
             madeAt: try row.text(3), madeBy: try row.text(4), tool: try row.text(5),
-            recipe: try row.optionalDigest(6), sequence: try row.int(7)))
+            recipe: try row.optionalDigest(6),
+            event: EventPlace(sequence: try row.int(7), entry: try row.digest(8), store: try row.store(9))))
       }
-      guard !row.isNull(8) else { return }
+      guard !row.isNull(10) else { return }
       found[found.count - 1].parents.append(
         ParentRow(
-          role: try row.text(8), parent: try row.digest(9), coefficient: try row.real(10),
-          claimed: try row.int(11) != 0, inferred: try row.int(12) != 0, share: try row.real(13)))
+          role: try row.text(10), parent: try row.digest(11), coefficient: try row.real(12),
+          claimed: try row.int(13) != 0, inferred: try row.int(14) != 0, share: try row.real(15)))
     }
     return found
   }
@@ -111,6 +112,7 @@ extension LineageReading {
 
 private func joiningParents(where condition: String) -> String {
   """
-  LEFT JOIN parents p ON p.derivation = d.digest WHERE \(condition) ORDER BY d.sequence DESC, p.position
+  JOIN entries v ON v.digest = d.entry LEFT JOIN parents p ON p.derivation = d.digest WHERE \(condition)
+  ORDER BY d.sequence DESC, d.entry DESC, p.position
   """
 }

@@ -1,10 +1,15 @@
 internal import Foundation
 internal import GRDB
-internal import Objects
+package import Objects
 
 /// A connection inside a transaction. Opaque outside this target: it only carries queries.
 package struct Connection {
   let database: Database
+  /// Stores whose withdrawals and clearing evaluations count.
+  let trusted: Set<StoreID>
+
+  /// The same as a list of SQL.
+  var trustedList: String { "(" + trusted.map { "'\($0.hex)'" }.sorted().joined(separator: ", ") + ")" }
 
   /// A value for one `?` of a statement.
   typealias Value = (any DatabaseValueConvertible)?

@@ -2,6 +2,7 @@ internal import Foundation
 internal import GRDB
 internal import Glibc
 internal import Migrations
+package import Objects
 
 /// The lineage and the index of objects: one SQLite file, in WAL mode, synced at every commit.
 ///
@@ -12,6 +13,8 @@ package final class LineageDatabase: Sendable {
   package let isReadOnly: Bool
   /// What the file was when it was opened, where SQLite reads it without locks.
   let frozen: FileState?
+  /// Stores whose withdrawals and clearing evaluations count: this one, and those that its people trust.
+  package let trusted: Set<StoreID>
   private let migrations: [(name: String, sql: String)]
 
   /// The migrations of this program, oldest first.
@@ -21,14 +24,16 @@ package final class LineageDatabase: Sendable {
   ///
   /// - Parameters:
   ///   - busyTimeout: how long, in seconds, a writer waits for another process.
+  ///   - trusted: stores whose withdrawals and clearing evaluations count.
   ///   - migrations: others than this program's, for tests.
   /// - Throws: `LineageError`; `.newerFormat` when a later version wrote the file.
   package init(
-    path: String, readOnly: Bool = false, busyTimeout: Double = 30,
+    path: String, readOnly: Bool = false, busyTimeout: Double = 30, trusting trusted: Set<StoreID> = [],
     migrations: [(name: String, sql: String)] = LineageDatabase.shipped
   ) throws {
     self.path = path
     self.isReadOnly = readOnly
+    self.trusted = trusted
     self.migrations = migrations
     var configuration = Configuration()
     configuration.readonly = readOnly
@@ -76,17 +81,6 @@ package final class LineageDatabase: Sendable {
     }
   }
 
-  /// Hands out the next sequence number; durable when this returns, so a crash leaves a gap and never a reuse.
-  ///
-  /// Never call this inside `publish`.
-  package func reserveSequence() throws -> Int {
-    try write { connection in
-      let next = try connection.one("UPDATE counter SET next = next + 1 RETURNING next - 1") { try $0.int(0) }
-      guard let next else { throw LineageError.corrupt(detail: "no sequence counter") }
-      return next
-    }
-  }
-
   /// Runs `body` in one write transaction: all of its rows are durable when this returns, or, when it throws, none.
   ///
   /// Objects and documents must be durable on disk before `body` returns. Inside, use only the `Publication`.
@@ -105,7 +99,7 @@ package final class LineageDatabase: Sendable {
       try store.writeWithoutTransaction { database in
         var result: T?
         try database.inTransaction(.immediate) {
-          result = try body(Connection(database: database))
+          result = try body(Connection(database: database, trusted: trusted))
           return .commit
         }
         guard let result else { throw LineageError.unexpected(code: 0, detail: "a transaction without a result") }

@@ -10,7 +10,7 @@ package protocol LineageReading {
 extension LineageDatabase: LineageReading {
   package func withConnection<T>(_ body: (Connection) throws -> T) throws -> T {
     let result = Result {
-      try translatingErrors { try store.read { try body(Connection(database: $0)) } }
+      try translatingErrors { try store.read { try body(Connection(database: $0, trusted: trusted)) } }
     }
     if let frozen, frozen != FileState(path) {
       throw LineageError.locked(detail: "\(path) was written while it was read")
@@ -64,13 +64,13 @@ extension LineageReading {
     }
   }
 
-  /// Every document that a row names: manifests, derivations, recipes, name events, evaluations, advisories and what
-  /// was said about them.
+  /// Every document that a row names: manifests, derivations, recipes, evaluations, advisories and what was said about
+  /// them.
   package func referencedDocuments() throws -> Set<Digest> {
     let sql = """
       SELECT id FROM models UNION ALL SELECT digest FROM derivations
       UNION ALL SELECT recipe FROM derivations WHERE recipe IS NOT NULL
-      UNION ALL SELECT document FROM name_events UNION ALL SELECT digest FROM evaluations
+      UNION ALL SELECT digest FROM evaluations
       UNION ALL SELECT digest FROM advisories UNION ALL SELECT document FROM withdrawals
       UNION ALL SELECT document FROM allowances
       """

@@ -65,16 +65,21 @@ package struct ModelRow: Sendable, Equatable {
   package var tensors: Int
   /// The sum of its files' sizes in bytes.
   package var bytes: Int
-  /// When it was first recorded, in the order of `LineageDatabase.reserveSequence`.
+  /// The number of the event that first recorded it.
   package var sequence: Int
+  /// The first derivation on record.
+  package var derivation: Digest
 
-  package init(id: Digest, weightsID: Digest, state: ModelState, tensors: Int, bytes: Int, sequence: Int) {
+  package init(
+    id: Digest, weightsID: Digest, state: ModelState, tensors: Int, bytes: Int, sequence: Int, derivation: Digest
+  ) {
     self.id = id
     self.weightsID = weightsID
     self.state = state
     self.tensors = tensors
     self.bytes = bytes
     self.sequence = sequence
+    self.derivation = derivation
   }
 }
 
@@ -98,7 +103,7 @@ package struct ModelOrigin: Sendable, Equatable {
 }
 
 /// How a model was made.
-package enum DerivationKind: String, Sendable {
+package enum DerivationKind: String, Sendable, CaseIterable {
   case `import`
   case merge
   /// Files of an adapter; its parent is the base that it changes.
@@ -154,53 +159,69 @@ package struct DerivationRow: Sendable, Equatable {
   /// The program and version that made it.
   package var tool: String
   package var recipe: Digest?
-  package var sequence: Int
+  /// The event that recorded it.
+  package var event: EventPlace
   package var parents: [ParentRow]
+  package var sequence: Int { event.sequence }
   /// The parents that the bytes rest on: not the data that something was learnt or tuned on.
   package var inputs: [ParentRow] { parents.filter { $0.role != ParentRow.data } }
 
   package init(
     digest: Digest, model: Digest, kind: DerivationKind, madeAt: String, madeBy: String, tool: String,
-    recipe: Digest? = nil, sequence: Int, parents: [ParentRow] = []
+    recipe: Digest? = nil, event: EventPlace, parents: [ParentRow] = []
   ) {
-    self.digest = digest
-    self.model = model
-    self.kind = kind
-    self.madeAt = madeAt
-    self.madeBy = madeBy
-    self.tool = tool
-    self.recipe = recipe
-    self.sequence = sequence
-    self.parents = parents
+    (self.digest, self.model, self.kind) = (digest, model, kind)
+    (self.madeAt, self.madeBy, self.tool) = (madeAt, madeBy, tool)
+    (self.recipe, self.event, self.parents) = (recipe, event, parents)
   }
+}
+
+/// Where an event stands: its number, its entry, and the store that it happened in.
+package struct EventPlace: Sendable, Hashable, Comparable {
+  package let sequence: Int
+  /// The digest of the entry.
+  package let entry: Digest
+  package let store: StoreID
+
+  package init(sequence: Int, entry: Digest, store: StoreID) {
+    (self.sequence, self.entry, self.store) = (sequence, entry, store)
+  }
+
+  package init(_ entry: Entry) { self.init(sequence: entry.sequence, entry: entry.digest, store: entry.store) }
+
+  /// The order of all events: by number, then by the entry's digest.
+  package static func < (a: EventPlace, b: EventPlace) -> Bool { (a.sequence, a.entry) < (b.sequence, b.entry) }
+}
+
+/// An event on record.
+package struct EventRow: Sendable, Equatable {
+  package let place: EventPlace
+  package let kind: String
+  package let document: Digest?
+  package let madeAt: String
+  package let madeBy: String
 }
 
 /// A name given to a model or, when `model` is nil, taken away.
 package struct NameEvent: Sendable, Equatable {
-  package var sequence: Int
-  package var name: String
-  package var model: Digest?
-  /// UTC, as the document says it.
-  package var madeAt: String
-  package var madeBy: String
-  /// The digest of the name event's document.
-  package var document: Digest
-
-  package init(sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String, document: Digest) {
-    self.sequence = sequence
-    self.name = name
-    self.model = model
-    self.madeAt = madeAt
-    self.madeBy = madeBy
-    self.document = document
-  }
+  package let sequence: Int
+  package let name: String
+  package let model: Digest?
+  /// UTC, as the entry says it.
+  package let madeAt: String
+  package let madeBy: String
+  package let entry: Digest
+  /// Whether a later change was made upon this one.
+  package let isReplaced: Bool
 }
 
-/// A name in its exact spelling and the model it means now.
+/// A name in its exact spelling and the model it means now, which may not be on record.
 package struct NameRow: Sendable, Equatable {
   package let name: String
   package let model: Digest
   package let sequence: Int
+  /// The event that gave it.
+  package let entry: Digest
 }
 
 /// The sampled elements of a model, for finding the nearest base.

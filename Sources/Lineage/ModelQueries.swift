@@ -2,10 +2,12 @@ internal import Foundation
 internal import GRDB
 package import Objects
 
+private let columns = "SELECT id, weights_id, state, tensors, bytes, sequence, derivation FROM models"
+
 private func modelRow(_ row: Row) throws -> ModelRow {
   ModelRow(
     id: try row.digest(0), weightsID: try row.digest(1), state: try row.choice(2, ModelState.self),
-    tensors: try row.int(3), bytes: try row.int(4), sequence: try row.int(5))
+    tensors: try row.int(3), bytes: try row.int(4), sequence: try row.int(5), derivation: try row.digest(6))
 }
 
 extension LineageReading {
@@ -13,7 +15,7 @@ extension LineageReading {
   package func model(_ id: Digest) throws -> ModelRow? {
     try withConnection { connection in
       try connection.one(
-        "SELECT id, weights_id, state, tensors, bytes, sequence FROM models WHERE id = ?", [id.blob], modelRow)
+        "\(columns) WHERE id = ?", [id.blob], modelRow)
     }
   }
 
@@ -25,26 +27,23 @@ extension LineageReading {
       try connection.each("SELECT model, name FROM names") { row in
         names[try row.digest(0), default: []].append(try row.text(1))
       }
-      var origins: [Int: ModelOrigin] = [:]
-      try connection.each("SELECT sequence, kind, made_at FROM derivations") { row in
-        origins[try row.int(0)] = ModelOrigin(kind: try row.choice(1, DerivationKind.self), madeAt: try row.text(2))
+      var origins: [Digest: ModelOrigin] = [:]
+      try connection.each("SELECT digest, kind, made_at FROM derivations") { row in
+        origins[try row.digest(0)] = ModelOrigin(kind: try row.choice(1, DerivationKind.self), madeAt: try row.text(2))
       }
-      let sql = "SELECT id, weights_id, state, tensors, bytes, sequence FROM models"
-      let rows = try connection.all(sql, [], modelRow)
-      // A model has the number of its first derivation.
+      let rows = try connection.all(columns, [], modelRow)
       return rows.sorted { ($1.sequence, $0.id) < ($0.sequence, $1.id) }
         .map { row in
           let found = names[row.id] ?? []
-          return NamedModel(model: row, names: found.count > 1 ? found.sorted() : found, origin: origins[row.sequence])
+          return NamedModel(
+            model: row, names: found.count > 1 ? found.sorted() : found, origin: origins[row.derivation])
         }
     }
   }
 
   /// The models that have the same weights, oldest first.
   package func models(withWeights weightsID: Digest) throws -> [ModelRow] {
-    let sql = """
-      SELECT id, weights_id, state, tensors, bytes, sequence FROM models WHERE weights_id = ? ORDER BY sequence, id
-      """
+    let sql = "\(columns) WHERE weights_id = ? ORDER BY sequence, id"
     return try withConnection { try $0.all(sql, [weightsID.blob], modelRow) }
   }
 

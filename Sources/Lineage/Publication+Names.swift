@@ -1,49 +1,54 @@
-internal import Objects
+package import Objects
 
-extension Publication {
-  /// Records that a name was given or taken away. The event with the highest sequence decides what the name means, so
-  /// events may come in any order; one whose document is on record already changes nothing.
+extension LineageReading {
+  /// Throws where a name cannot be given to a model.
   ///
   /// - Parameter replacing: whether the name may leave another model. It may never change its case while in use.
-  /// - Throws: `.nameConflict`; `.unknownModel` when the model is not on record.
-  package func recordName(_ event: NameEvent, replacing: Bool = false) throws {
-    let known = try connection.count(
-      "SELECT count(*) FROM name_events WHERE document = ?", [event.document.blob])
-    guard known == 0 else { return }
-    let newest = try connection.count(
-      "SELECT coalesce(max(sequence), 0) FROM name_events WHERE name = ? COLLATE NOCASE", [event.name])
-    let isNewest = event.sequence > newest
-    if let existing = try name(event.name), isNewest || !replacing {
-      let moves = event.model != nil && event.model != existing.model && !replacing
-      if existing.name != event.name || moves {
-        throw LineageError.nameConflict(name: event.name, existing: existing.name, model: existing.model)
+  /// - Throws: `.nameConflict`.
+  package func requireFree(_ name: String, for model: Digest, replacing: Bool) throws {
+    guard let existing = try self.name(name) else { return }
+    if existing.name != name || existing.model != model && !replacing {
+      throw LineageError.nameConflict(name: name, existing: existing.name, model: existing.model)
+    }
+  }
+}
+
+extension Publication {
+  /// Records the changes of names of an entry on record. Entries come in their order: those that an entry was made upon
+  /// before it.
+  package func recordNames(of entry: Entry) throws {
+    for (position, change) in entry.names.enumerated() {
+      let values: [Connection.Value] = [
+        entry.digest.blob, position, entry.sequence, change.name, change.model?.blob,
+      ]
+      try connection.run(
+        "INSERT INTO name_changes (entry, position, sequence, name, model, replaced) VALUES (?, ?, ?, ?, ?, 0)", values)
+      for replaced in change.replaces {
+        try connection.run(
+          "UPDATE name_changes SET replaced = 1 WHERE name = ? COLLATE NOCASE AND entry = ?",
+          [change.name, replaced.blob])
       }
+      try settle(change.name)
     }
-    try insert(event)
-    try keepCounter(above: event.sequence)
-    if isNewest { try apply(event) }
   }
 
-  private func insert(_ event: NameEvent) throws {
-    let values: [Connection.Value] = [
-      event.sequence, event.name, event.model?.blob, event.madeAt, event.madeBy, event.document.blob,
-    ]
-    try connection.run(
-      """
-      INSERT INTO name_events (sequence, name, model, made_at, made_by, document) VALUES (?, ?, ?, ?, ?, ?)
-      """, values)
-  }
-
-  private func apply(_ event: NameEvent) throws {
-    guard let id = event.model else {
-      try connection.run("DELETE FROM names WHERE name = ?", [event.name])
-      return
+  /// Says what a name means: the greatest of the changes that no other was made upon decides. What the rest of these
+  /// named otherwise stays as a conflict.
+  private func settle(_ name: String) throws {
+    let open = try openChanges(of: name)
+    try connection.run("DELETE FROM names WHERE name = ?", [name])
+    try connection.run("DELETE FROM name_conflicts WHERE name = ?", [name])
+    guard let holder = open.first else { return }
+    if let model = holder.model {
+      try connection.run(
+        "INSERT INTO names (name, model, sequence, entry) VALUES (?, ?, ?, ?)",
+        [holder.name, model.blob, holder.sequence, holder.entry.blob])
     }
-    guard try model(id) != nil else { throw LineageError.unknownModel(id) }
-    try connection.run(
-      """
-      INSERT INTO names (name, model, sequence) VALUES (?, ?, ?)
-      ON CONFLICT (name) DO UPDATE SET model = excluded.model, sequence = excluded.sequence
-      """, [event.name, id.blob, event.sequence])
+    var named: Set<Digest?> = [holder.model, nil]
+    for other in open.dropFirst() where named.insert(other.model).inserted {
+      try connection.run(
+        "INSERT INTO name_conflicts (name, entry, model, sequence) VALUES (?, ?, ?, ?)",
+        [other.name, other.entry.blob, other.model?.blob, other.sequence])
+    }
   }
 }

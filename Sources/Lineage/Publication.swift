@@ -9,26 +9,25 @@ package struct Publication: LineageReading {
   package func withConnection<T>(_ body: (Connection) throws -> T) throws -> T { try body(connection) }
 
   /// Records a model, or more about one on record: `absent` may become `virtual` or `stored`, `virtual` may become
-  /// `stored`, never the other way; a sketch stays once given; `sequence` is the lowest ever given.
+  /// `stored`, never the other way; a sketch, and the number and derivation of the first record, stay once given.
   package func insertModel(_ model: ModelRow, sketch: [UInt8]? = nil) throws {
     let sql = """
-      INSERT INTO models (id, weights_id, state, tensors, bytes, sequence) VALUES (?, ?, ?, ?, ?, ?)
+      INSERT INTO models (id, weights_id, state, tensors, bytes, sequence, derivation) VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET
         weights_id = iif(state = 'absent', excluded.weights_id, weights_id),
         tensors = iif(state = 'absent', excluded.tensors, tensors),
         bytes = iif(state = 'absent', excluded.bytes, bytes),
-        state = iif(state = 'stored' OR excluded.state = 'absent', state, excluded.state),
-        sequence = min(sequence, excluded.sequence)
+        state = iif(state = 'stored' OR excluded.state = 'absent', state, excluded.state)
       """
     let values: [Connection.Value] = [
       model.id.blob, model.weightsID.blob, model.state.rawValue, model.tensors, model.bytes, model.sequence,
+      model.derivation.blob,
     ]
     try connection.run(sql, values)
     if let sketch {
       try connection.run(
-        "INSERT OR REPLACE INTO sketches (model, sketch) VALUES (?, ?)", [model.id.blob, Data(sketch)])
+        "INSERT OR IGNORE INTO sketches (model, sketch) VALUES (?, ?)", [model.id.blob, Data(sketch)])
     }
-    try keepCounter(above: model.sequence)
   }
 
   /// Says where a model's bytes are now; unlike `insertModel` this may go down, as after `remove`.
@@ -46,12 +45,12 @@ package struct Publication: LineageReading {
     guard try model(derivation.model) != nil else { throw LineageError.unknownModel(derivation.model) }
     let values: [Connection.Value] = [
       derivation.digest.blob, derivation.model.blob, derivation.kind.rawValue, derivation.madeAt, derivation.madeBy,
-      derivation.tool, derivation.recipe?.blob, derivation.sequence,
+      derivation.tool, derivation.recipe?.blob, derivation.event.sequence, derivation.event.entry.blob,
     ]
     try connection.run(
       """
-      INSERT INTO derivations (digest, model, kind, made_at, made_by, tool, recipe, sequence)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO derivations (digest, model, kind, made_at, made_by, tool, recipe, sequence, entry)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, values)
     for (position, parent) in derivation.parents.enumerated() {
       let values: [Connection.Value] = [
@@ -64,19 +63,11 @@ package struct Publication: LineageReading {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """, values)
     }
-    try keepCounter(above: derivation.sequence)
     return true
   }
 
   /// Drops models with their derivations.
-  ///
-  /// - Throws: `.dangling` when one still has a name.
   package func deleteModels(_ models: some Sequence<Digest>) throws {
     for model in models { try connection.run("DELETE FROM models WHERE id = ?", [model.blob]) }
-  }
-
-  /// Keeps the numbers still to be handed out above those that rebuilt documents carry.
-  func keepCounter(above sequence: Int) throws {
-    try connection.run("UPDATE counter SET next = ? WHERE next <= ?", [sequence + 1, sequence])
   }
 }

@@ -39,22 +39,17 @@ private let rules: [(fault: String, query: String)] = [
     "SELECT count(*) FROM objects o JOIN objects b ON b.digest = o.base WHERE o.depth <> b.depth + 1"
   ),
   (
-    "names that are not what their newest event says",
+    "names that are not what their newest change says",
     """
-    SELECT count(*) FROM names n LEFT JOIN name_events e ON e.sequence = n.sequence
-    WHERE e.model IS NOT n.model OR e.name IS NOT n.name OR EXISTS (
-      SELECT 1 FROM name_events l WHERE l.name = n.name COLLATE NOCASE AND l.sequence > n.sequence)
+    SELECT count(*) FROM names n LEFT JOIN name_changes c ON c.entry = n.entry AND c.name = n.name COLLATE NOCASE
+    WHERE c.model IS NOT n.model OR c.name IS NOT n.name OR c.replaced OR EXISTS (
+      SELECT 1 FROM name_changes l WHERE l.name = n.name COLLATE NOCASE AND NOT l.replaced
+        AND (l.sequence, l.entry) > (n.sequence, n.entry))
     """
   ),
   (
-    "sequence numbers that would be handed out again",
-    """
-    SELECT count(*) FROM counter WHERE next <= max(
-      (SELECT coalesce(max(sequence), 0) FROM derivations), (SELECT coalesce(max(sequence), 0) FROM name_events),
-      (SELECT coalesce(max(sequence), 0) FROM models), (SELECT coalesce(max(sequence), 0) FROM evaluations),
-      (SELECT coalesce(max(sequence), 0) FROM advisories), (SELECT coalesce(max(sequence), 0) FROM withdrawals),
-      (SELECT coalesce(max(sequence), 0) FROM allowances))
-    """
+    "histories without a head",
+    "SELECT count(*) FROM (SELECT 1 WHERE EXISTS (SELECT 1 FROM entries) AND NOT EXISTS (SELECT 1 FROM heads))"
   ),
   (
     "parents whose weights have another number than their model's",

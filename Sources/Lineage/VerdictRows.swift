@@ -32,12 +32,16 @@ package struct EvaluationRow: Sendable, Equatable {
   package var chatTemplate: Digest?
   package var madeAt: String
   package var madeBy: String
-  package var sequence: Int
+  /// The event that recorded it.
+  package var event: EventPlace
+  package var sequence: Int { event.sequence }
   package var metrics: [Metric]
+  /// False where another store recorded it that is not trusted here: it clears nothing.
+  package var isTrusted: Bool
 
   package init(
     digest: Digest, weightsID: Digest, model: Digest, tokenizer: Digest? = nil, chatTemplate: Digest? = nil,
-    madeAt: String, madeBy: String, sequence: Int, metrics: [Metric]
+    madeAt: String, madeBy: String, event: EventPlace, metrics: [Metric], isTrusted: Bool = true
   ) {
     self.digest = digest
     self.weightsID = weightsID
@@ -46,8 +50,9 @@ package struct EvaluationRow: Sendable, Equatable {
     self.chatTemplate = chatTemplate
     self.madeAt = madeAt
     self.madeBy = madeBy
-    self.sequence = sequence
+    self.event = event
     self.metrics = metrics
+    self.isTrusted = isTrusted
   }
 }
 
@@ -66,12 +71,18 @@ package struct AdvisoryRow: Sendable, Equatable {
   package var clearedBy: [String]
   package var madeAt: String
   package var madeBy: String
-  package var sequence: Int
+  /// The event that recorded it.
+  package var event: EventPlace
+  package var sequence: Int { event.sequence }
+  /// The first withdrawal that holds here.
   package var withdrawal: WithdrawalRow?
+  /// Stores that withdrew it and are not trusted here: what they say has no effect.
+  package var untrustedWithdrawals: [StoreID]
 
   package init(
     digest: Digest, weightsID: Digest, model: Digest, kind: String, reason: String, clearedBy: [String] = [],
-    madeAt: String, madeBy: String, sequence: Int, withdrawal: WithdrawalRow? = nil
+    madeAt: String, madeBy: String, event: EventPlace, withdrawal: WithdrawalRow? = nil,
+    untrustedWithdrawals: [StoreID] = []
   ) {
     self.digest = digest
     self.weightsID = weightsID
@@ -81,8 +92,9 @@ package struct AdvisoryRow: Sendable, Equatable {
     self.clearedBy = clearedBy
     self.madeAt = madeAt
     self.madeBy = madeBy
-    self.sequence = sequence
+    self.event = event
     self.withdrawal = withdrawal
+    self.untrustedWithdrawals = untrustedWithdrawals
   }
 }
 
@@ -92,14 +104,16 @@ package struct WithdrawalRow: Sendable, Equatable {
   package var reason: String?
   package var madeAt: String
   package var madeBy: String
-  package var sequence: Int
+  /// The event that recorded it.
+  package var event: EventPlace
+  package var sequence: Int { event.sequence }
 
-  package init(document: Digest, reason: String?, madeAt: String, madeBy: String, sequence: Int) {
+  package init(document: Digest, reason: String?, madeAt: String, madeBy: String, event: EventPlace) {
     self.document = document
     self.reason = reason
     self.madeAt = madeAt
     self.madeBy = madeBy
-    self.sequence = sequence
+    self.event = event
   }
 }
 

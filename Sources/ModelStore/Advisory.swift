@@ -46,10 +46,10 @@ struct Advisory: Sendable {
     }
   }
 
-  func row(_ digest: Digest) -> AdvisoryRow {
+  func row(_ digest: Digest, at place: EventPlace) -> AdvisoryRow {
     AdvisoryRow(
       digest: digest, weightsID: weightsID, model: model, kind: kind, reason: reason,
-      clearedBy: clearedBy.map(\.text), madeAt: stamp.madeAt, madeBy: stamp.madeBy, sequence: stamp.sequence)
+      clearedBy: clearedBy.map(\.text), madeAt: stamp.madeAt, madeBy: stamp.madeBy, event: place)
   }
 }
 
@@ -77,9 +77,9 @@ struct Withdrawal: Sendable {
     (self.advisory, reason) = (advisory, document.value["reason"]?.text)
   }
 
-  func row(_ digest: Digest) -> WithdrawalRow {
+  func row(_ digest: Digest, at place: EventPlace) -> WithdrawalRow {
     WithdrawalRow(
-      document: digest, reason: reason, madeAt: stamp.madeAt, madeBy: stamp.madeBy, sequence: stamp.sequence)
+      document: digest, reason: reason, madeAt: stamp.madeAt, madeBy: stamp.madeBy, event: place)
   }
 }
 

@@ -27,7 +27,6 @@ struct Derivation: Sendable {
 
   let kind: String
   let model: Digest
-  let sequence: Int
   let madeAt: String
   let madeBy: String
   let tool: String
@@ -58,8 +57,8 @@ struct Derivation: Sendable {
 
   var document: Document {
     var members: [JSONValue.Member] = [
-      .init("type", "derivation"), .init("version", 1), .init("kind", .string(kind)),
-      .init("model", .string(model.hex)), .init("sequence", .integer(sequence)), .init("made_at", .string(madeAt)),
+      .init("type", "derivation"), .init("version", .integer(Self.version)), .init("kind", .string(kind)),
+      .init("model", .string(model.hex)), .init("made_at", .string(madeAt)),
       .init("made_by", .string(madeBy)), .init("tool", .string(tool)),
       .init(
         "parents",
@@ -92,12 +91,12 @@ struct Derivation: Sendable {
     return Document(.object(members))
   }
 
-  init(
-    kind: String, model: Digest, sequence: Int, madeAt: String, madeBy: String, tool: String, parents: [Parent]
-  ) {
+  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have now.
+  static let version = 2
+
+  init(kind: String, model: Digest, madeAt: String, madeBy: String, tool: String, parents: [Parent]) {
     self.kind = kind
     self.model = model
-    self.sequence = sequence
     self.madeAt = madeAt
     self.madeBy = madeBy
     self.tool = tool
@@ -109,12 +108,12 @@ struct Derivation: Sendable {
     let value = document.value
     func wrong(_ reason: String) -> ObjectsError { .documentContent(document: document.digest, reason: reason) }
     guard value["type"]?.text == "derivation", let kind = value["kind"]?.text,
-      let model = value["model"]?.text.flatMap({ Digest(hex: $0) }), let sequence = value["sequence"]?.int,
+      let model = value["model"]?.text.flatMap({ Digest(hex: $0) }),
       let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text, let tool = value["tool"]?.text,
       let list = value["parents"]?.elements
     else { throw wrong("not a derivation") }
-    if let version = value["version"]?.int, version > 1 {
-      throw .newerVersion(what: "derivation \(document.digest.short)", found: version, supported: 1)
+    if let version = value["version"]?.int, version > Self.version {
+      throw .newerVersion(what: "derivation \(document.digest.short)", found: version, supported: Self.version)
     }
     var parents: [Parent] = []
     for entry in list {
@@ -128,8 +127,7 @@ struct Derivation: Sendable {
           isInferred: entry["inferred"]?.truth ?? false,
           share: entry["share"]?.double.flatMap { (0...1).contains($0) ? $0 : nil }))
     }
-    self.init(
-      kind: kind, model: model, sequence: sequence, madeAt: madeAt, madeBy: madeBy, tool: tool, parents: parents)
+    self.init(kind: kind, model: model, madeAt: madeAt, madeBy: madeBy, tool: tool, parents: parents)
     sketch = value["sketch"]?.text.flatMap(Sketch.init(text:))
     recipe = value["recipe"]?.text.flatMap { Digest(hex: $0) }
     method = value["method"]?.text
@@ -145,49 +143,6 @@ struct Derivation: Sendable {
       guard !decoded.contains(nil) else { throw wrong("measurements that are no numbers in base64") }
       measurements = decoded.compactMap { $0 }
     }
-  }
-}
-
-/// The content of a name-event document: a name given to a model, or taken away.
-struct NameRecord: Sendable {
-  let sequence: Int
-  let name: String
-  let model: Digest?
-  let madeAt: String
-  let madeBy: String
-  /// Advisories that were open on the model and passed over.
-  let allowedFlagged: [Digest]
-
-  var document: Document {
-    var members: [JSONValue.Member] = [
-      .init("type", "name"), .init("version", 1), .init("sequence", .integer(sequence)), .init("name", .string(name)),
-      .init("model", model.map { .string($0.hex) } ?? .null), .init("made_at", .string(madeAt)),
-      .init("made_by", .string(madeBy)),
-    ]
-    if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
-    return Document(.object(members))
-  }
-
-  init(
-    sequence: Int, name: String, model: Digest?, madeAt: String, madeBy: String, allowedFlagged: [Digest] = []
-  ) {
-    self.sequence = sequence
-    self.name = name
-    self.model = model
-    self.madeAt = madeAt
-    self.madeBy = madeBy
-    self.allowedFlagged = allowedFlagged
-  }
-
-  init(_ document: Document) throws(ObjectsError) {
-    let value = document.value
-    guard value["type"]?.text == "name", let sequence = value["sequence"]?.int, let name = value["name"]?.text,
-      let madeAt = value["made_at"]?.text,
-      let madeBy = value["made_by"]?.text
-    else { throw .documentContent(document: document.digest, reason: "not a name event") }
-    self.init(
-      sequence: sequence, name: name, model: value["model"]?.text.flatMap { Digest(hex: $0) }, madeAt: madeAt,
-      madeBy: madeBy, allowedFlagged: value.allowedFlagged)
   }
 }
 

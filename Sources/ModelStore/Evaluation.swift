@@ -91,10 +91,10 @@ struct Evaluation: Sendable {
     trappings = Trappings(tokenizer: value["tokenizer"]?.digest, chatTemplate: value["chat_template"]?.digest)
   }
 
-  func row(_ digest: Digest) -> EvaluationRow {
+  func row(_ digest: Digest, at place: EventPlace) -> EvaluationRow {
     EvaluationRow(
       digest: digest, weightsID: weightsID, model: model, tokenizer: trappings.tokenizer,
-      chatTemplate: trappings.chatTemplate, madeAt: stamp.madeAt, madeBy: stamp.madeBy, sequence: stamp.sequence,
+      chatTemplate: trappings.chatTemplate, madeAt: stamp.madeAt, madeBy: stamp.madeBy, event: place,
       metrics: metrics)
   }
 }
@@ -122,36 +122,38 @@ extension Repository {
   }
 }
 
-/// Who made a document, when, and its place in the order of all.
+/// Who made a document, and when.
 struct Stamp: Sendable {
-  let sequence: Int
   let madeAt: String
   let madeBy: String
   let tool: String
 
-  init(sequence: Int, madeBy: String) {
-    (self.sequence, self.madeBy, madeAt, tool) = (sequence, madeBy, now(), Repository.tool)
+  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have now.
+  static let version = 2
+
+  init(madeBy: String) {
+    (self.madeBy, madeAt, tool) = (madeBy, now(), Repository.tool)
   }
 
   /// Reads the stamp of a document of a type; a newer version of the type is refused.
   init(_ document: Document, type: String) throws(ObjectsError) {
     let value = document.value
-    guard value["type"]?.text == type, let sequence = value["sequence"]?.int, let madeAt = value["made_at"]?.text,
-      let madeBy = value["made_by"]?.text, let tool = value["tool"]?.text
+    guard value["type"]?.text == type, let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text,
+      let tool = value["tool"]?.text
     else {
       throw .documentContent(
-        document: document.digest, reason: "no \(type) with sequence, made_at, made_by and tool")
+        document: document.digest, reason: "no \(type) with made_at, made_by and tool")
     }
-    if let version = value["version"]?.int, version > 1 {
-      throw .newerVersion(what: "\(type) \(document.digest.short)", found: version, supported: 1)
+    if let version = value["version"]?.int, version > Self.version {
+      throw .newerVersion(what: "\(type) \(document.digest.short)", found: version, supported: Self.version)
     }
-    (self.sequence, self.madeAt, self.madeBy, self.tool) = (sequence, madeAt, madeBy, tool)
+    (self.madeAt, self.madeBy, self.tool) = (madeAt, madeBy, tool)
   }
 
   /// The members that every document of these has.
   func members(_ type: String) -> [JSONValue.Member] {
     [
-      .init("type", .string(type)), .init("version", 1), .init("sequence", .integer(sequence)),
+      .init("type", .string(type)), .init("version", .integer(Self.version)),
       .init("made_at", .string(madeAt)), .init("made_by", .string(madeBy)), .init("tool", .string(tool)),
     ]
   }

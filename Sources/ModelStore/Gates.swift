@@ -112,11 +112,7 @@ extension Repository {
     try requireWritable()
     let allowance = Allowance(
       action: "export", model: model, advisories: advisories, target: target,
-      stamp: Stamp(sequence: try lineage.reserveSequence(), madeBy: whoami()))
-    let document = allowance.document
-    try lineage.publish { publication in
-      try documents.put(document)
-      try publication.insertAllowance(document.digest, model: model, sequence: allowance.stamp.sequence)
-    }
+      stamp: Stamp(madeBy: whoami()))
+    try record(.allowance(allowance), allowance.document, of: model, allowance.stamp)
   }
 }

@@ -9,6 +9,12 @@ struct Layout: Sendable {
   var temporary: String { root + "/tmp" }
   var lock: String { root + "/lock" }
   var policy: String { root + "/policy.yml" }
+  var trust: String { root + "/trust.yml" }
+  var entries: String { root + "/entries" }
+  var heads: String { root + "/heads" }
+
+  /// The database that the last rebuild replaced.
+  var formerDatabase: String { "\(database).before-rebuild" }
 
   /// The database as it was before a migration.
   func copy(before migration: String) -> String { "\(database).before-\(migration)" }
@@ -16,5 +22,5 @@ struct Layout: Sendable {
   func pack(_ hex: String) -> String { "\(packs)/\(hex.prefix(2))/\(hex).pack" }
 
   /// The format that this program writes, and the newest it opens.
-  static let formatVersion = 1
+  static let formatVersion = 2
 }

@@ -8,12 +8,24 @@ extension Repository {
   /// Takes the shared lock and opens the database; brings an older one up to date first.
   static func open(
     _ layout: Layout, storage: any Storage, migrations: [(name: String, sql: String)]
+  ) throws -> (lock: StoreLock, lineage: LineageDatabase, history: History) {
+    let store = try checkFormat(layout)
+    try PacksMarker(layout: layout, storage: storage).check(store)
+    let trusted = try TrustFile.read(layout).union([store])
+    let (lock, lineage) = try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
+    let history = History(store: store, layout: layout, storage: storage)
+    try history.requireCurrent(lineage)
+    return (lock, lineage, history)
+  }
+
+  private static func openDatabase(
+    _ layout: Layout, storage: any Storage, trusting trusted: Set<StoreID>, migrations: [(name: String, sql: String)]
   ) throws -> (StoreLock, LineageDatabase) {
-    try checkFormat(layout)
     var lock = try sharedLock(layout) as StoreLock?
     let isReadOnly = isReadOnly(layout)
     if !isReadOnly { try refuseNetworkDisk(layout.root) }
-    let database = try LineageDatabase(path: layout.database, readOnly: isReadOnly, migrations: migrations)
+    let database = try LineageDatabase(
+      path: layout.database, readOnly: isReadOnly, trusting: trusted, migrations: migrations)
     let format = try database.format()
     guard format > 0 else {
       throw RepositoryError(.corrupt, "\(layout.database): no lineage in it", hint: "run: stemma rebuild")
@@ -75,18 +87,16 @@ extension Repository {
     return lock
   }
 
-  static func checkFormat(_ layout: Layout) throws {
-    guard let text = try? String(contentsOfFile: layout.config, encoding: .utf8) else {
-      throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
-    }
-    let line = text.split(separator: "\n").first { $0.hasPrefix("format:") }
-    guard let found = line.flatMap({ Int($0.dropFirst(7).filter { $0 != " " }) }) else {
-      throw RepositoryError(.corrupt, "\(layout.config): a line `format: \(Layout.formatVersion)` expected, none found")
-    }
-    guard found <= Layout.formatVersion else {
+  /// The id of a store whose files can be read as they are.
+  ///
+  /// - Throws: `notFound`, `corrupt`, and `unsupported` for formats before and after this one.
+  static func checkFormat(_ layout: Layout) throws -> StoreID {
+    let config = try StoreConfig.read(layout)
+    guard let store = config.store else {
       throw RepositoryError(
-        .unsupported, "\(layout.root): store format \(found), this program reads up to \(Layout.formatVersion)",
-        hint: "use a newer stemma")
+        .unsupported, "\(layout.root): store format \(config.format), this program works with \(Layout.formatVersion)",
+        hint: "bring it to the new format with: stemma rebuild (copy the store first)")
     }
+    return store
   }
 }

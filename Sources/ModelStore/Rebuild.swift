@@ -3,34 +3,56 @@ import Glibc
 import JSON
 import Lineage
 import Objects
+import Tensors
 
-/// Makes the lineage database from packs and documents, beside the old one, and puts it in its place when it is whole.
+/// Makes the lineage database from entries, documents and packs, beside the old one, and puts it in its place when it is
+/// whole. A store of format 1 gets its entries first.
 final class Rebuild {
   private let layout: Layout
   private let storage: any Storage
   private let documents: DocumentFolder
+  private let pool = WorkerPool(width: defaultWorkers(nil))
   private var damage: [String] = []
-  private var manifests: [(Digest, Manifest)] = []
-  private var derivations: [(Digest, Derivation)] = []
-  private var events: [NameRecord] = []
-  private var verdicts = Verdicts()
+  private var remarks: [String] = []
+  private var manifests: [Digest: Manifest] = [:]
+  private var facts: [Digest: Replay.Fact] = [:]
+  /// The entries of derivations that were deleted, and whose models nothing reaches.
+  private var gone: Set<Digest> = []
 
   init(layout: Layout, storage: any Storage) {
-    self.layout = layout
-    self.storage = storage
+    (self.layout, self.storage) = (layout, storage)
     documents = DocumentFolder(storage: storage, path: layout.documents, temporary: layout.temporary)
   }
 
   func run() throws -> RebuildReport {
+    for folder in [layout.temporary, layout.documents, layout.entries, layout.packs] {
+      try storage.makeDirectory(folder)
+    }
+    let config = try StoreConfig.read(layout)
+    let store: StoreID
+    if let id = config.store {
+      store = id
+    } else {
+      let taken = try TakeOver(layout: layout, storage: storage).run()
+      store = taken.store
+      damage += taken.damage
+    }
+    try PacksMarker(layout: layout, storage: storage).unite(store)
+    let history = History(store: store, layout: layout, storage: storage)
+    let reading = try HistoryReading(history.entries, pool: pool)
+    try check(reading, history)
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
     removeDatabase(draft)
     do {
-      let counts = try fill(draft)
-      // The old one goes before its WAL: without that it would be the database of some days ago.
-      removeDatabase(layout.database)
+      let counts = try fill(draft, reading, store: store)
+      try keepFormerDatabase(reading)
       try storage.rename(draft, to: layout.database)
       try storage.syncDirectory(layout.root)
-      return RebuildReport(models: manifests.count, objects: counts.objects, names: counts.names, damage: damage)
+      try history.putHeads(reading.heads.map(\.name))
+      if config.store == nil { try StoreConfig.write(store, layout, storage) }
+      return RebuildReport(
+        models: counts.storedModels + counts.virtualModels + counts.absentModels, objects: counts.objects,
+        names: counts.names, events: reading.entries.count, damage: damage, remarks: remarks)
     } catch {
       removeDatabase(draft)
       throw error
@@ -41,121 +63,168 @@ final class Rebuild {
     for suffix in ["", "-wal", "-shm"] { try? storage.remove(path + suffix) }
   }
 
-  private func fill(_ draft: String) throws -> LineageCounts {
-    let database = try LineageDatabase(path: draft)
+  /// The events that a database knows; none where it cannot be read.
+  static func events(in path: String) -> [EventRow] {
+    guard exists(path), let database = try? LineageDatabase(path: path, readOnly: true) else { return [] }
+    defer { try? database.close() }
+    return (try? database.events()) ?? []
+  }
+
+  /// Tells what the history lacks, by itself and by what the old databases and the file `heads` know.
+  private func check(_ reading: HistoryReading, _ history: History) throws {
+    var check = HistoryCheck(reading: reading)
+    check.known = Self.events(in: layout.database) + Self.events(in: layout.formerDatabase)
+    check.namedHeads = try history.namedHeads()
+    damage += check.faults() + reading.strangers.map { "\($0): no entry by its name" }
+    remarks += check.remarks()
+  }
+
+  /// Keeps the database that is replaced beside the new one: it may know of events that are gone. One that was kept
+  /// before and knows more of these stays in its place.
+  private func keepFormerDatabase(_ reading: HistoryReading) throws {
+    let present = Set(reading.entries.map(\.digest))
+    func lost(_ path: String) -> Int { Self.events(in: path).count { !present.contains($0.place.entry) } }
+    if lost(layout.formerDatabase) > lost(layout.database) {
+      return removeDatabase(layout.database)
+    }
+    guard exists(layout.database) else { return }
+    // What is in the WAL goes into the file, where SQLite can read both.
+    if let database = try? LineageDatabase(path: layout.database) { try? database.close() }
+    removeDatabase(layout.formerDatabase)
+    try storage.rename(layout.database, to: layout.formerDatabase)
+    for suffix in ["-wal", "-shm"] where exists(layout.database + suffix) {
+      try storage.rename(layout.database + suffix, to: layout.formerDatabase + suffix)
+    }
+  }
+
+  private func fill(_ draft: String, _ reading: HistoryReading, store: StoreID) throws -> LineageCounts {
+    let trusted = try TrustFile.read(layout).union([store])
+    let database = try LineageDatabase(path: draft, trusting: trusted)
     try database.migrate()
-    try readDocuments()
-    let packs = try readPacks()
+    try readFacts(reading)
+    let (packs, faults) = try PackIndexes(layout: layout, storage: storage).read()
+    damage += faults
     try database.publish { publication in
-      let objects = try insert(packs, in: publication)
-      try insertModels(objects: objects, in: publication)
-      try insertNames(in: publication)
-      damage += try verdicts.insert(in: publication)
-      for name in try publication.allNames() where try publication.model(name.model)?.state == .absent {
-        damage.append("model \(name.name), \(name.model.hex): not all of its objects are in packs")
-      }
+      let (objects, tooDeep) = try PackIndexes(layout: layout, storage: storage).insert(packs, in: publication)
+      damage += tooDeep.map { "object \($0.hex): a frame on too long a chain is left out" }
+      findGone(reading)
+      try insert(reading, states: states(reading, objects: objects), in: publication)
+      try judgeNames(in: publication)
     }
     let counts = try database.snapshot { try $0.counts() }
     try database.close()
     return counts
   }
 
-  private func readDocuments() throws {
-    for digest in try documents.all().digests {
+  /// Reads what every event says.
+  private func readFacts(_ reading: HistoryReading) throws {
+    let drops = reading.drops
+    for entry in reading.entries {
       do {
-        let document = try documents.get(digest)
-        switch document.value["type"]?.text {
-        case "manifest": manifests.append((digest, try Manifest(document)))
-        case "derivation": derivations.append((digest, try Derivation(document)))
-        case "name": events.append(try NameRecord(document))
-        case "recipe": break
-        case "evaluation", "advisory", "withdrawal", "allowance": try verdicts.add(document)
-        default: damage.append("document \(digest.hex): unknown type")
+        facts[entry.digest] = try Replay.fact(of: entry, in: documents) { model in
+          if let known = manifests[model] { return Replay.ModelFacts(known) }
+          let manifest = try Manifest(documents.get(model))
+          manifests[model] = manifest
+          return Replay.ModelFacts(manifest)
         }
       } catch {
-        damage.append("document \(digest.hex): \(RepositoryError(translating: error).message)")
+        // What an event after this one deleted is gone by right.
+        let documents = [entry.document].compactMap(\.self) + entry.refers
+        if documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
+        let error = RepositoryError(translating: error)
+        damage.append("event \(entry.sequence) (\(HistoryCheck.text(entry))): \(error.message)")
       }
     }
-    derivations.sort { $0.1.sequence < $1.1.sequence }
-    events.sort { $0.sequence < $1.sequence }
   }
 
-  private func readPacks() throws -> [(digest: Digest, size: Int, entries: [Pack.Entry])] {
-    var packs: [(digest: Digest, size: Int, entries: [Pack.Entry])] = []
-    for shelf in try storage.list(layout.packs) {
-      for name in try storage.list("\(layout.packs)/\(shelf)") {
-        let path = "\(layout.packs)/\(shelf)/\(name)"
-        guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))) else {
-          damage.append("\(path): no pack by its name")
-          continue
-        }
-        do {
-          let file = try storage.open(path)
-          packs.append((digest, try file.size(), try Pack.readIndex(of: file, path: path)))
-        } catch {
-          damage.append(RepositoryError(translating: error).message)
-        }
+  private func derivations(_ reading: HistoryReading) -> [(entry: Entry, derivation: Derivation)] {
+    reading.entries.compactMap { entry in
+      guard case .derivation(let derivation, _)? = facts[entry.digest] else { return nil }
+      return (entry, derivation)
+    }
+  }
+
+  /// Finds the derivations that were deleted, but for those that are needed after all: by names or models that another
+  /// store, which did not know of the deletion, has given since.
+  private func findGone(_ reading: HistoryReading) {
+    let drops = reading.drops
+    var parents: [Digest: [Digest]] = [:]
+    var deleted: [(entry: Digest, model: Digest)] = []
+    var remade: Set<Digest> = []
+    var roots = Self.named(in: reading)
+    for (entry, derivation) in derivations(reading) {
+      parents[derivation.model, default: []] += derivation.parents.map(\.model)
+      let drop = entry.document.flatMap { drops[$0] }
+      if let drop, drop > entry {
+        deleted.append((entry.digest, derivation.model))
+      } else {
+        roots.append(derivation.model)
+        // What was deleted and came again keeps what was said of it since.
+        if drops[derivation.model].map({ $0 < entry }) ?? false { remade.insert(derivation.model) }
       }
     }
-    return packs
+    var needed: Set<Digest> = []
+    while let next = roots.popLast() {
+      if needed.insert(next).inserted { roots += parents[next] ?? [] }
+    }
+    for (entry, model) in deleted where !needed.contains(model) || remade.contains(model) { gone.insert(entry) }
   }
 
-  /// Inserts objects so that every base comes before its deltas; returns the digests on record.
-  private func insert(
-    _ packs: [(digest: Digest, size: Int, entries: [Pack.Entry])], in publication: Publication
-  ) throws -> Set<Digest> {
-    var frames = FrameChoice()
-    for pack in packs.sorted(by: { $0.digest < $1.digest }) {
-      let id = try publication.insertPack(pack.digest, bytes: pack.size)
-      for entry in pack.entries {
-        frames.add(
-          NewObject(
-            digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
-            base: entry.base))
+  /// The models that a name was given to by a change that no other replaces.
+  private static func named(in reading: HistoryReading) -> [Digest] {
+    struct Change: Hashable {
+      let entry: Digest
+      let name: String
+    }
+    var replaced: Set<Change> = []
+    for entry in reading.entries {
+      for naming in entry.names {
+        for other in naming.replaces { replaced.insert(Change(entry: other, name: naming.name.lowercased())) }
       }
     }
-    let (chosen, tooDeep) = frames.choose()
-    for object in chosen { _ = try publication.insertObject(object, depthLimit: Repository.depthLimit) }
-    damage += tooDeep.map { "object \($0.hex): a frame on too long a chain is left out" }
-    return Set(chosen.map(\.digest))
+    return reading.entries.flatMap { entry in
+      entry.names.compactMap { naming in
+        replaced.contains(Change(entry: entry.digest, name: naming.name.lowercased())) ? nil : naming.model
+      }
+    }
   }
 
-  private func insertModels(objects: Set<Digest>, in publication: Publication) throws {
-    let sketches = Dictionary(
-      derivations.compactMap { derivation in derivation.1.sketch.map { (derivation.1.model, $0) } },
-      uniquingKeysWith: { first, _ in first })
-    let sequences = Dictionary(
-      derivations.map { ($0.1.model, $0.1.sequence) }, uniquingKeysWith: { first, _ in first })
+  private func states(_ reading: HistoryReading, objects: Set<Digest>) -> [Digest: ModelState] {
     var presence = Presence()
     for (digest, manifest) in manifests { presence.add(digest, manifest) { objects.contains($0) } }
-    let states = presence.states(merges: derivations.map { $0.1.row($0.0) }.filter { $0.kind == .merge })
-    for (digest, manifest) in manifests {
-      // A model whose derivation never became durable was cut off before it was published.
-      guard let sequence = sequences[digest] else { continue }
-      try publication.insertModel(
-        ModelRow(
-          id: digest, weightsID: manifest.weightsID, state: states[digest] ?? .absent,
-          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: sequence),
-        sketch: sketches[digest].map { Array($0.text.utf8) })
+    let merges = derivations(reading).compactMap { entry, derivation -> DerivationRow? in
+      guard derivation.kind == DerivationKind.merge.rawValue, let document = entry.document else { return nil }
+      return gone.contains(entry.digest) ? nil : derivation.row(document, at: EventPlace(entry))
     }
-    let known = Set(manifests.map(\.0))
-    for (digest, derivation) in derivations where known.contains(derivation.model) {
-      _ = try publication.insertDerivation(derivation.row(digest))
-    }
+    return presence.states(merges: merges)
   }
 
-  private func insertNames(in publication: Publication) throws {
-    let known = Set(manifests.map(\.0).filter { model in derivations.contains { $0.1.model == model } })
-    var decided: Set<String> = []
-    // Newest first: the newest event of a name decides, the older ones are history.
-    for event in events.reversed() {
-      let isDecided = !decided.insert(event.name.lowercased()).inserted
-      // An event for a model that never became durable was cut off before it was published.
-      if !isDecided, let model = event.model, !known.contains(model) {
-        decided.remove(event.name.lowercased())
-        continue
+  private func insert(
+    _ reading: HistoryReading, states: [Digest: ModelState], in publication: Publication
+  ) throws {
+    var replay = Replay(documents: documents, publication: publication)
+    for entry in reading.entries {
+      try replay.apply(entry, gone.contains(entry.digest) ? nil : facts[entry.digest]) { states[$0] ?? .absent }
+    }
+    damage += replay.damage
+  }
+
+  /// Tells of names whose models cannot be given out, and of those that two stores gave otherwise.
+  private func judgeNames(in publication: Publication) throws {
+    for name in try publication.allNames() + publication.nameConflicts() {
+      switch try publication.model(name.model)?.state {
+      case nil: damage.append("name \(name.name): its model \(name.model.hex) cannot be read; the name is kept")
+      case .absent: damage.append("model \(name.name), \(name.model.hex): not all of its objects are in packs")
+      case .stored, .virtual: break
       }
-      try publication.recordName(event.row, replacing: true)
+    }
+    for row in try publication.nameConflicts() {
+      remarks.append("name \(row.name): two events gave it to different models; the other is \(row.conflictName)")
     }
   }
+}
+
+extension NameRow {
+  /// What a conflict is called until someone decides: the name, and the beginning of the event's digest.
+  var conflictName: String { "\(name)@conflict-\(entry.hex.prefix(8))" }
 }

@@ -41,6 +41,11 @@ extension Repository {
   /// The model that a name, a model id or a unique prefix of one (≥ 8 hex digits) stands for.
   func resolve(_ reference: String) throws -> Digest {
     if let row = try lineage.name(reference) { return row.model }
+    if reference.contains("@conflict-"),
+      let row = try lineage.nameConflicts().first(where: { $0.conflictName.lowercased() == reference.lowercased() })
+    {
+      return row.model
+    }
     if reference.utf8.count >= 8, reference.utf8.count <= 64, Names.isHex(reference) {
       let found = try lineage.resolve(prefix: reference)
       if found.count == 1 { return found[0] }

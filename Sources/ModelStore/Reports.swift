@@ -254,14 +254,18 @@ public struct VerifyReport: Sendable {
   public let objects: Int
   public let packs: Int
   public let documents: Int
+  public let events: Int
   public let bytes: Int
   public let damage: [Damage]
+  /// What is no damage and still worth a look: names that diverged, copies that went on apart, wrong clocks.
+  public let remarks: [String]
   public let garbage: [String]
 
   package var json: JSONValue {
     [
       "models": .integer(models), "objects": .integer(objects), "packs": .integer(packs),
-      "documents": .integer(documents), "bytes": .integer(bytes), "damage": .array(damage.map(\.json)),
+      "documents": .integer(documents), "events": .integer(events), "bytes": .integer(bytes),
+      "damage": .array(damage.map(\.json)), "remarks": .array(remarks.map(JSONValue.string)),
       "garbage": .array(garbage.map(JSONValue.string)),
     ]
   }
@@ -331,18 +335,21 @@ public struct CollectReport: Sendable {
   }
 }
 
-/// What `rebuild` found in packs and documents.
+/// What `rebuild` found in entries, documents and packs.
 public struct RebuildReport: Sendable {
   public let models: Int
   public let objects: Int
   public let names: Int
-  /// Packs and documents that could not be read.
+  public let events: Int
+  /// Events that are gone, what could not be read, and whom that hurts.
   public let damage: [String]
+  /// What is no damage and still worth a look.
+  public let remarks: [String]
 
   package var json: JSONValue {
     [
-      "models": .integer(models), "objects": .integer(objects), "names": .integer(names),
-      "damage": .array(damage.map(JSONValue.string)),
+      "models": .integer(models), "objects": .integer(objects), "names": .integer(names), "events": .integer(events),
+      "damage": .array(damage.map(JSONValue.string)), "remarks": .array(remarks.map(JSONValue.string)),
     ]
   }
 }

@@ -63,7 +63,7 @@ extension Repository {
     let isKnown = try lineage.model(model)?.state == .stored
     let isNew = try extraction != nil || !isKnown || linkedBase(of: model) != link.base
     var derivation = Derivation(
-      kind: extraction == nil ? "adapter" : "extract", model: model, sequence: try lineage.reserveSequence(),
+      kind: extraction == nil ? "adapter" : "extract", model: model,
       madeAt: now(), madeBy: madeBy, tool: Self.tool,
       parents: [.init(role: "base", model: link.base, coefficient: nil, claimed: false, reference: nil)]
         + (extraction.map {

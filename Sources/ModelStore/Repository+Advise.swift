@@ -80,13 +80,15 @@ extension Repository {
       let advisory = Advisory(
         weightsID: try subject(model).weightsID, model: model, kind: kind, reason: text,
         clearedBy: try clearedBy.map { try Bound($0, place: "--cleared-by") },
-        stamp: Stamp(sequence: try lineage.reserveSequence(), madeBy: madeBy ?? whoami()))
+        stamp: Stamp(madeBy: madeBy ?? whoami()))
       let document = advisory.document
-      try lineage.publish { publication in
-        try documents.put(document)
-        try publication.insertAdvisory(advisory.row(document.digest))
+      // Documents that say the same in the same second are one: after a withdrawal it would change nothing.
+      if let known = try lineage.advisories(prefix: document.digest.hex).first, known.withdrawal != nil {
+        throw RepositoryError(
+          .conflict, "the same was said of \(reference) in this second already, and withdrawn", hint: "say it again")
       }
-      return try reports(of: [advisory.row(document.digest)])[0]
+      try record(.advisory(advisory), document, of: model, advisory.stamp)
+      return try reports(of: [self.advisory(document.digest.hex)])[0]
     }
   }
 
@@ -96,20 +98,15 @@ extension Repository {
   ) throws(RepositoryError) -> AdvisoryReport {
     try door {
       try requireWritable()
-      var advisory = try advisory(id)
+      let advisory = try advisory(id)
       if let done = advisory.withdrawal {
         throw RepositoryError(.conflict, "advisory \(advisory.digest.short) was withdrawn at \(done.madeAt) already")
       }
       let withdrawal = Withdrawal(
         advisory: advisory.digest, reason: reason,
-        stamp: Stamp(sequence: try lineage.reserveSequence(), madeBy: madeBy ?? whoami()))
-      let document = withdrawal.document
-      try lineage.publish { publication in
-        try documents.put(document)
-        try publication.withdraw(advisory.digest, by: withdrawal.row(document.digest))
-      }
-      advisory.withdrawal = withdrawal.row(document.digest)
-      return try reports(of: [advisory])[0]
+        stamp: Stamp(madeBy: madeBy ?? whoami()))
+      try record(.withdrawal(withdrawal), withdrawal.document, of: advisory.model, withdrawal.stamp)
+      return try reports(of: [self.advisory(id)])[0]
     }
   }
 
@@ -126,6 +123,18 @@ extension Repository {
         return AllowanceReport(
           action: allowance.action, model: allowance.model.hex, advisories: allowance.advisories.map(\.hex),
           target: allowance.target, madeAt: allowance.stamp.madeAt, madeBy: allowance.stamp.madeBy)
+      }
+    }
+  }
+
+  /// Records what is said about weights. Durable when it returns.
+  func record(_ verdict: Verdict, _ document: Document, of model: Digest, _ stamp: Stamp) throws {
+    var event = Event(verdict.event, madeAt: stamp.madeAt, madeBy: stamp.madeBy)
+    event.document = document
+    event.models = [model]
+    try publish(event) { publication, place in
+      if let fault = try verdict.insert(document.digest, at: place, in: publication) {
+        throw RepositoryError(.corrupt, fault, hint: RepositoryError.verifyHint)
       }
     }
   }

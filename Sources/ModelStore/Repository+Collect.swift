@@ -15,13 +15,21 @@ extension Repository {
     try door {
       try requireWritable()
       return try withExclusiveLock {
+        if !dryRun { try lineage.publish { try history.adopt(in: $0) } }
         let sweep = try planSweep()
         guard !dryRun else { return sweep.report(dryRun: true) }
-        try lineage.publish { publication in
+        func drop(_ publication: Publication) throws {
           try publication.deleteObjects(sweep.objects)
           try publication.deletePacks(sweep.packs.map(\.id))
           try publication.deleteModels(sweep.models)
           for (model, state) in sweep.states { try publication.setState(model, state) }
+        }
+        if sweep.drops.isEmpty {
+          try lineage.publish(drop)
+        } else {
+          var event = Event(.collect, madeBy: whoami())
+          event.drops = sweep.drops
+          try publish(event) { publication, _ in try drop(publication) }
         }
         packFiles.closeAll()
         try unlink(sweep.files)

@@ -76,12 +76,9 @@ extension Repository {
       let evaluation = Evaluation(
         draft, of: model, weightsID: row.weightsID,
         trappings: try trappings(of: manifest(of: model), label: reference),
-        stamp: Stamp(sequence: try lineage.reserveSequence(), madeBy: madeBy ?? whoami()))
+        stamp: Stamp(madeBy: madeBy ?? whoami()))
       let document = evaluation.document
-      try lineage.publish { publication in
-        try documents.put(document)
-        try publication.insertEvaluation(evaluation.row(document.digest))
-      }
+      try record(.evaluation(evaluation), document, of: model, evaluation.stamp)
       return try report(evaluation, document.digest)
     }
   }

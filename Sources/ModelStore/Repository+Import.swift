@@ -111,7 +111,7 @@ extension Repository {
     let notes = [isItself ? nil : choice.note, isKin ? choice.kinship : nil].compactMap(\.self)
     let isNew = try !isKnown || !parents.allSatisfy { try isRecorded($0, of: model) }
     var derivation = Derivation(
-      kind: "import", model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
+      kind: "import", model: model, madeAt: now(), madeBy: madeBy,
       tool: Self.tool, parents: parents)
     derivation.sketch = sketch
     let added = try publishStored(
@@ -135,21 +135,52 @@ extension Repository {
     _ manifest: Manifest, _ ingest: Ingest, by derivation: Derivation, name: String?, sketch: Sketch?, isKnown: Bool,
     isNew: Bool, permission: Permission = Permission()
   ) throws -> Int {
-    let document = manifest.document
-    let event = try nameEvent(name, for: manifest, like: derivation, permission)
-    var added = ingest.sealed.reduce(0) { $0 + $1.size }
-    try lineage.publish { publication in
-      try record(ingest.sealed, in: publication)
-      added += isKnown ? 0 : document.bytes.count
-      try documents.put(document)
+    let naming = try naming(name, for: manifest, like: derivation, permission)
+    let added = ingest.sealed.reduce(0) { $0 + $1.size } + (isKnown ? 0 : manifest.document.bytes.count)
+    guard isNew else {
+      // Nothing is said that was not on record; but frames of objects that were missing may have come.
+      try documents.put(manifest.document)
+      try lineage.publish { publication in
+        try record(ingest.sealed, in: publication)
+        try publication.setState(manifest.document.digest, .stored)
+      }
+      if let naming { try publish(.naming(naming, like: derivation)) { _, _ in } }
+      return added
+    }
+    return try added
+      + publish(derivation, of: manifest, recipe: nil, naming: naming) { publication in
+        try record(ingest.sealed, in: publication)
+        return .stored
+      }
+  }
+
+  /// Records how a model was made, the model, and its name; durable when it returns.
+  ///
+  /// - Parameter body: records what else there is; the state of the model.
+  /// - Returns: the bytes of the derivation's document.
+  func publish(
+    _ derivation: Derivation, of manifest: Manifest, recipe: Document?, naming: Event.Naming?,
+    _ body: (Publication) throws -> ModelState
+  ) throws -> Int {
+    let document = derivation.document
+    guard let kind = DerivationKind(rawValue: derivation.kind) else {
+      throw RepositoryError(.internal, "unknown kind of derivation \(derivation.kind)")
+    }
+    var event = Event(EventKind(kind), madeAt: derivation.madeAt, madeBy: derivation.madeBy)
+    event.document = document
+    event.others = [manifest.document] + (recipe.map { [$0] } ?? [])
+    event.models = derivation.parents.map(\.model)
+    event.namings = naming.map { [$0] } ?? []
+    try publish(event) { publication, place in
+      let state = try body(publication)
       try publication.insertModel(
         ModelRow(
-          id: document.digest, weightsID: manifest.weightsID, state: .stored, tensors: manifest.tensors.count,
-          bytes: manifest.bytes, sequence: derivation.sequence), sketch: sketch.map { Array($0.text.utf8) })
-      if isNew { added += try record(derivation, in: publication) }
-      if let event { added += try record(event, in: publication, replacing: false) }
+          id: derivation.model, weightsID: manifest.weightsID, state: state, tensors: manifest.tensors.count,
+          bytes: manifest.bytes, sequence: place.sequence, derivation: document.digest),
+        sketch: derivation.sketch.map { Array($0.text.utf8) })
+      try publication.insertDerivation(derivation.row(document.digest, at: place))
     }
-    return added
+    return document.bytes.count
   }
 
   private func isRecorded(_ parent: Derivation.Parent, of model: Digest) throws -> Bool {
@@ -172,22 +203,6 @@ extension Repository {
     }
   }
 
-  /// Writes a derivation's document and its rows; returns the document's bytes.
-  func record(_ derivation: Derivation, in publication: Publication) throws -> Int {
-    let document = derivation.document
-    try documents.put(document)
-    _ = try publication.insertDerivation(derivation.row(document.digest))
-    return document.bytes.count
-  }
-
-  /// Writes a name event's document and its rows; returns the document's bytes.
-  func record(_ event: NameRecord, in publication: Publication, replacing: Bool) throws -> Int {
-    // The database is asked first, so that a refused name leaves no document behind.
-    try publication.recordName(event.row, replacing: replacing)
-    try documents.put(event.document)
-    return event.document.bytes.count
-  }
-
   /// Throws where the store cannot be written.
   func requireWritable() throws {
     if lineage.isReadOnly { throw Self.readOnly(layout) }
@@ -204,41 +219,41 @@ extension Repository {
     }
   }
 
-  /// The event that gives a new model its name; nil where there is none to give, or it has it already (the same work
+  /// What gives a new model its name; nil where there is none to give, or it has it already (the same work
   /// was done before, perhaps by a process that was killed right after).
   ///
   /// - Throws: `conflict` where a policy or an advisory refuses the name.
-  func nameEvent(
+  func naming(
     _ name: String?, for manifest: Manifest, like derivation: Derivation, _ permission: Permission
-  ) throws -> NameRecord? {
+  ) throws -> Event.Naming? {
     guard let name else { return nil }
     let model = manifest.document.digest
     if let row = try lineage.name(name), row.name == name, row.model == model { return nil }
     let allowed = try passName(name, for: subject(manifest, madeBy: derivation), permission)
-    return NameRecord(
-      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: derivation.madeAt,
-      madeBy: derivation.madeBy, allowedFlagged: allowed)
+    return Event.Naming(name: name, model: model, replacing: false, allowedFlagged: allowed)
+  }
+}
+
+extension Event {
+  /// An event that does nothing but give a name, by whoever made a derivation.
+  static func naming(_ naming: Naming, like derivation: Derivation) -> Event {
+    var event = Event(.name, madeAt: derivation.madeAt, madeBy: derivation.madeBy)
+    event.namings = [naming]
+    event.models = naming.model.map { [$0] } ?? []
+    return event
   }
 }
 
 extension Derivation {
   /// The rows of this derivation.
-  func row(_ digest: Digest) -> DerivationRow {
+  func row(_ digest: Digest, at place: EventPlace) -> DerivationRow {
     DerivationRow(
       digest: digest, model: model, kind: DerivationKind(rawValue: kind) ?? .import, madeAt: madeAt, madeBy: madeBy,
-      tool: tool, recipe: recipe, sequence: sequence,
+      tool: tool, recipe: recipe, event: place,
       parents: parents.map {
         ParentRow(
           role: $0.role, parent: $0.model, coefficient: $0.coefficient, claimed: $0.claimed, inferred: $0.isInferred,
           share: $0.share)
       })
-  }
-}
-
-extension NameRecord {
-  /// The row of this event.
-  var row: Lineage.NameEvent {
-    Lineage.NameEvent(
-      sequence: sequence, name: name, model: model, madeAt: madeAt, madeBy: madeBy, document: document.digest)
   }
 }

@@ -49,7 +49,7 @@ extension Repository {
       var nodes: [LineageReport.Node] = []
       while !queue.isEmpty {
         let next = queue.removeFirst()
-        let derivations = (rows[next] ?? []).sorted { $0.sequence < $1.sequence }
+        let derivations = (rows[next] ?? []).sorted { $0.event < $1.event }
         for parent in derivations.flatMap(\.parents) where seen.insert(parent.parent).inserted {
           queue.append(parent.parent)
         }
@@ -71,6 +71,12 @@ extension Repository {
     }
   }
 
+  /// The heads of the history: one as a rule, none in a new store. Kept outside, they tell whether the store was rolled
+  /// back later (`verify(since:)`).
+  public func heads() throws(RepositoryError) -> [HeadReference] {
+    try door { try lineage.heads().map { HeadReference(sequence: $0.place.sequence, digest: $0.place.entry) } }
+  }
+
   /// What a name has meant, newest first.
   public func nameHistory(_ name: String) throws(RepositoryError) -> [NameEvent] {
     try door {
@@ -78,7 +84,7 @@ extension Repository {
       if events.isEmpty {
         throw RepositoryError(.notFound, "no name \(name) now or before", hint: "see the names with: stemma list")
       }
-      return events.sorted { $0.sequence > $1.sequence }.map {
+      return events.map {
         NameEvent(
           sequence: $0.sequence, name: $0.name, id: $0.model?.hex, madeAt: $0.madeAt, madeBy: $0.madeBy)
       }
@@ -100,7 +106,7 @@ extension Repository {
       // As where they are made.
       if [.mask, .subspace].contains(try manifest(of: model).kind) { permission.allowsFlagged = true }
       let allowed = try passName(name, for: subject(model), permission)
-      try rename(name, to: model, replacing: replacing, allowedFlagged: allowed)
+      try rename([Event.Naming(name: name, model: model, replacing: replacing, allowedFlagged: allowed)])
       return model.hex
     }
   }
@@ -112,7 +118,7 @@ extension Repository {
       guard let row = try lineage.name(name) else {
         throw RepositoryError(.notFound, "no name \(name)", hint: "see the names with: stemma list")
       }
-      try rename(row.name, to: nil, replacing: true)
+      try rename([Event.Naming(name: row.name, model: nil, replacing: true)])
     }
   }
 
@@ -126,16 +132,16 @@ extension Repository {
         throw RepositoryError(
           .notFound, "model \(model.short) has no name to remove", hint: "unnamed models go with: stemma gc")
       }
-      for name in names { try rename(name, to: nil, replacing: true) }
+      try rename(names.map { Event.Naming(name: $0, model: nil, replacing: true) })
       return names
     }
   }
 
-  private func rename(_ name: String, to model: Digest?, replacing: Bool, allowedFlagged: [Digest] = []) throws {
-    let event = NameRecord(
-      sequence: try lineage.reserveSequence(), name: name, model: model, madeAt: now(), madeBy: whoami(),
-      allowedFlagged: allowedFlagged)
-    try lineage.publish { _ = try record(event, in: $0, replacing: replacing) }
+  private func rename(_ namings: [Event.Naming]) throws {
+    var event = Event(.name, madeBy: whoami())
+    event.namings = namings
+    event.models = namings.compactMap(\.model)
+    try publish(event) { _, _ in }
   }
 
   /// The merge method, or the kind and rank of an adapter; imports have none.

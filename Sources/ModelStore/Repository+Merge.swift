@@ -130,7 +130,7 @@ extension Repository {
     let recipeDocument = Document(["type": "recipe", "version": 1, "yaml": .string(recipe.text)])
     let shares = plan.shares
     var derivation = Derivation(
-      kind: "merge", model: manifest.document.digest, sequence: try lineage.reserveSequence(), madeAt: now(),
+      kind: "merge", model: manifest.document.digest, madeAt: now(),
       madeBy: madeBy, tool: Self.tool,
       parents: readers.indices.map { index in
         Derivation.Parent(
@@ -157,25 +157,15 @@ extension Repository {
     _ derivation: Derivation, manifest: Manifest, recipe: Document, packs: [Ingest.SealedPack], name: String?,
     _ permission: Permission
   ) throws -> Int {
-    let document = manifest.document
-    let event = try nameEvent(name, for: manifest, like: derivation, permission)
-    var added = packs.reduce(0) { $0 + $1.size } + document.bytes.count + recipe.bytes.count
-    try lineage.publish { publication in
-      try record(packs, in: publication)
-      try documents.put(document)
-      try documents.put(recipe)
-      // Where every tensor happens to be in a pack (weights 1 and 0), the model is stored without more ado.
-      let objects = Set(manifest.objects)
-      let isStored = try publication.stored(objects).count == objects.count
-      try publication.insertModel(
-        ModelRow(
-          id: document.digest, weightsID: manifest.weightsID, state: isStored ? .stored : .virtual,
-          tensors: manifest.tensors.count, bytes: manifest.bytes, sequence: derivation.sequence),
-        sketch: derivation.sketch.map { Array($0.text.utf8) })
-      added += try record(derivation, in: publication)
-      if let event { added += try record(event, in: publication, replacing: false) }
-    }
-    return added
+    let naming = try naming(name, for: manifest, like: derivation, permission)
+    let added = packs.reduce(0) { $0 + $1.size } + manifest.document.bytes.count + recipe.bytes.count
+    return try added
+      + publish(derivation, of: manifest, recipe: recipe, naming: naming) { publication in
+        try record(packs, in: publication)
+        // Where every tensor happens to be in a pack (weights 1 and 0), the model is stored without more ado.
+        let objects = Set(manifest.objects)
+        return try publication.stored(objects).count == objects.count ? .stored : .virtual
+      }
   }
 }
 

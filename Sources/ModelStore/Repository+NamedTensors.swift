@@ -73,7 +73,7 @@ extension Repository {
     let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
     var derivation = Derivation(
-      kind: kind.rawValue, model: model, sequence: try lineage.reserveSequence(), madeAt: now(), madeBy: madeBy,
+      kind: kind.rawValue, model: model, madeAt: now(), madeBy: madeBy,
       tool: Self.tool, parents: parents)
     derivation.method = summary
     derivation.training = training

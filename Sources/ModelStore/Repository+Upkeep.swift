@@ -54,7 +54,10 @@ extension Repository {
     let database = try output.place(of: ".stemma/stemma.sqlite")
     try lineage.backup(to: database)
     var files = [(layout.config, ".stemma/config.yml"), (layout.lock, ".stemma/lock")]
-    if exists(layout.policy) { files.append((layout.policy, relative(layout.policy))) }
+    for path in [layout.policy, layout.trust] where exists(path) { files.append((path, relative(path))) }
+    for marker in try storage.list(layout.packs) where PacksMarker.isMarker(marker) {
+      files.append(("\(layout.packs)/\(marker)", ".stemma/packs/\(marker)"))
+    }
     let copy = try LineageDatabase(path: database, readOnly: true)
     for pack in try copy.packs() {
       files.append((layout.pack(pack.digest.hex), relative(layout.pack(pack.digest.hex))))
@@ -62,7 +65,13 @@ extension Repository {
     for digest in try copy.snapshot({ try $0.referencedDocuments() }).sorted() {
       files.append((documents.file(of: digest), relative(documents.file(of: digest))))
     }
+    for event in try copy.events() {
+      files.append((history.entries.file(of: event.place.name), relative(history.entries.file(of: event.place.name))))
+    }
+    let heads = try copy.heads().map { "\($0.place.sequence) \($0.place.entry.hex)\n" }.joined()
     try copy.close()
+    try output.create(".stemma/heads", size: heads.utf8.count)
+    try Array(heads.utf8).withUnsafeBytes { try output.write(".stemma/heads", $0, at: 0) }
     var total = try size(database)
     for (source, target) in files {
       let file = try storage.open(source)
@@ -81,20 +90,20 @@ extension Repository {
       }
       total += size
     }
-    for folder in ["packs", "documents", "tmp"] { try output.makeFolder(".stemma/\(folder)") }
+    for folder in ["packs", "documents", "entries", "tmp"] { try output.makeFolder(".stemma/\(folder)") }
     try output.syncAll()
     return total
   }
 
   private func relative(_ path: String) -> String { ".stemma" + path.dropFirst(layout.root.count) }
 
-  /// Makes the database again from packs and documents alone. Needs the store to itself.
+  /// Makes the database again from entries, documents and packs alone. Needs the store to itself.
   ///
   /// A document or pack that cannot be read is reported and left where it is.
   public static func rebuild(at path: String) throws(RepositoryError) -> RebuildReport {
     try door {
       let layout = Layout(root: path)
-      try checkFormat(layout)
+      _ = try StoreConfig.read(layout)
       if isReadOnly(layout) { throw readOnly(layout) }
       let lock = try exclusiveLock(layout)
       return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }

@@ -4,24 +4,30 @@ import Synchronization
 import Tensors
 
 extension Repository {
-  /// Checks everything: the database, every byte of every pack and document, and — with `full` — that every object
-  /// decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which is harmless.
+  /// Checks everything: the history, the database, every byte of every pack and document, and — with `full` — that every
+  /// object decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which is
+  /// harmless.
+  ///
+  /// - Parameter heads: heads that were kept outside (`head()`): a store without them was rolled back.
   public func verify(
-    full: Bool = true, progress: (@Sendable (Int, Int) -> Void)? = nil
+    full: Bool = true, since heads: [String] = [], progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> VerifyReport {
     try door {
       var findings = Findings()
       for fault in try lineage.integrityCheck() { findings.damage(fault) }
+      let reading = try HistoryReading(history.entries, pool: pool)
+      try checkHistory(reading, since: heads, &findings)
       try checkPacks(&findings, full: full, progress: progress)
-      try checkDocuments(&findings)
+      try checkDocuments(reading, &findings)
+      try checkNames(&findings)
       let hurt = try hurtModels(findings)
       for name in try storage.list(layout.temporary) { findings.garbage.append("tmp/\(name)") }
       return VerifyReport(
         models: findings.models, objects: findings.objects, packs: findings.packs, documents: findings.documents,
-        bytes: findings.bytes,
+        events: reading.entries.count, bytes: findings.bytes,
         damage: findings.faults.map { fault in
           .init(what: fault.what, models: fault.models + (fault.object.flatMap { hurt[$0] } ?? []))
-        }, garbage: findings.garbage)
+        }, remarks: findings.remarks, garbage: findings.garbage)
     }
   }
 
@@ -34,6 +40,7 @@ extension Repository {
     }
 
     var faults: [Fault] = []
+    var remarks: [String] = []
     var garbage: [String] = []
     var models = 0
     var objects = 0
@@ -60,7 +67,7 @@ extension Repository {
       progress?(findings.bytes, total)
     }
     let digests = Set(known.map(\.digest))
-    for shelf in try storage.list(layout.packs) {
+    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
       for name in try storage.list("\(layout.packs)/\(shelf)") {
         let digest = name.hasSuffix(".pack") ? Digest(hex: String(name.dropLast(5))) : nil
         if let digest, digests.contains(digest) { continue }
@@ -155,8 +162,19 @@ extension Repository {
     }
   }
 
-  private func checkDocuments(_ findings: inout Findings) throws {
-    let named = try lineage.snapshot { try $0.referencedDocuments() }
+  private func checkDocuments(_ reading: HistoryReading, _ findings: inout Findings) throws {
+    let drops = reading.drops
+    var named = try lineage.snapshot { try $0.referencedDocuments() }
+    var events: [Digest: Entry] = [:]
+    for entry in reading.entries {
+      guard let document = entry.document, drops[document].map({ $0 < entry }) ?? true else { continue }
+      named.insert(document)
+      events[document] = entry
+    }
+    func text(_ digest: Digest) -> String {
+      let event = events[digest].map { " of event \($0.sequence) (\(HistoryCheck.text($0)))" } ?? ""
+      return "document \(digest.hex)\(event)"
+    }
     let (found, strangers) = try documents.all()
     findings.models = try lineage.models().count
     findings.documents = named.count
@@ -166,15 +184,65 @@ extension Repository {
     for digest in named.sorted() {
       let models = try (hurt[digest] ?? []).map { try label($0) }
       guard present.contains(digest) else {
-        findings.damage("document \(digest.hex) is missing", models: models)
+        findings.damage("\(text(digest)) is missing", models: models)
         continue
       }
-      do { try Verdicts.check(try documents.get(digest)) } catch {
+      do { try Verdict.check(try documents.get(digest)) } catch {
         findings.damage(
-          "document \(digest.hex): \(RepositoryError(translating: error).message)", models: models)
+          "\(text(digest)): \(RepositoryError(translating: error).message)", models: models)
       }
     }
     for digest in found where !named.contains(digest) { findings.garbage.append("documents: \(digest.hex)") }
+  }
+
+  /// What the history lacks, and what the database lacks of it.
+  private func checkHistory(_ reading: HistoryReading, since heads: [String], _ findings: inout Findings) throws {
+    var check = HistoryCheck(reading: reading)
+    let rows = try lineage.events()
+    check.known = rows + Rebuild.events(in: layout.formerDatabase)
+    check.namedHeads = try history.namedHeads()
+    for fault in check.faults() { findings.damage(fault) }
+    findings.remarks += check.remarks()
+    findings.garbage += reading.strangers
+    let known = Set(rows.map(\.place.entry))
+    let strange = reading.entries.filter { !known.contains($0.digest) }
+    let last = try lineage.lastSequence()
+    // The one that a crash leaves above all others is adopted by the next writer.
+    if strange.count == 1, strange[0].sequence > last {
+      findings.remarks.append(
+        "event \(strange[0].sequence) (\(HistoryCheck.text(strange[0]))) was cut off by a crash; the next writer adopts it"
+      )
+    } else if let first = strange.first {
+      let more = strange.count > 1 ? " and \(strange.count - 1) more" : ""
+      findings.damage(
+        "event \(first.sequence) (\(HistoryCheck.text(first)))\(more) in entries/, but not in the database: "
+          + "files of another copy, or put in afterwards; run: stemma rebuild")
+    }
+    for text in heads {
+      guard let head = HeadReference(text) else {
+        throw RepositoryError(
+          .invalidInput, "--since \(text): a head as 'stemma log --head' prints it expected",
+          hint: "it is a number, a dash and 64 hex digits")
+      }
+      if reading.entries.contains(where: { $0.digest == head.digest && $0.sequence == head.sequence }) { continue }
+      findings.damage(
+        "the history does not contain head \(head.text): the store was rolled back to before it, or is another store")
+    }
+  }
+
+  /// Names that lead to nothing, and those that diverged.
+  private func checkNames(_ findings: inout Findings) throws {
+    let conflicts = try lineage.nameConflicts()
+    for name in try lineage.allNames() + conflicts where try lineage.model(name.model) == nil {
+      findings.damage(
+        "name \(name.name): its model \(name.model.hex) is not on record; its manifest or derivation is missing",
+        models: [name.name])
+    }
+    for row in conflicts {
+      findings.remarks.append(
+        "name \(row.name) was given to different models in copies that went on apart; the other is "
+          + "\(row.conflictName): decide with: stemma tag MODEL \(row.name) --force")
+    }
   }
 
   /// For each document the models that need it.

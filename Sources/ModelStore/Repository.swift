@@ -20,6 +20,7 @@ public final class Repository: Sendable {
   let storage: any Storage
   let lineage: LineageDatabase
   let documents: DocumentFolder
+  let history: History
   let pool: WorkerPool
   let spaces = WorkspaceShelf()
   let packFiles: PackFiles
@@ -47,8 +48,8 @@ public final class Repository: Sendable {
     documents = DocumentFolder(storage: storage, path: layout.documents, temporary: layout.temporary)
     packFiles = PackFiles(storage: storage, layout: layout)
     let opened = try door { try Self.open(layout, storage: storage, migrations: migrations) }
-    lock = Mutex(opened.0)
-    lineage = opened.1
+    lock = Mutex(opened.lock)
+    (lineage, history) = (opened.lineage, opened.history)
   }
 
   /// Stops the work under way as soon as a block is done; it throws, and leaves no partial output.
@@ -62,18 +63,18 @@ public final class Repository: Sendable {
       if exists(layout.config) { throw RepositoryError(.conflict, "\(root): there is a store already") }
       try FileManager.default.createDirectory(atPath: absolute(path), withIntermediateDirectories: true)
       let storage = LocalStorage()
-      for folder in [root, layout.documents, layout.packs, layout.temporary] { try storage.makeDirectory(folder) }
+      for folder in [root, layout.documents, layout.entries, layout.packs, layout.temporary] {
+        try storage.makeDirectory(folder)
+      }
       try refuseNetworkDisk(root)
       let database = try LineageDatabase(path: layout.database)
       try database.migrate()
       try database.close()
       // Made here, so that users who cannot write find it when the store has just been made.
       _ = try sharedLock(layout)
-      let text = "# A Stemma store. Do not edit: files here are checked by digest.\nformat: \(Layout.formatVersion)\n"
-      let file = try storage.create(layout.config)
-      try Array(text.utf8).withUnsafeBytes { try file.write($0, at: 0) }
-      try file.sync()
-      try storage.syncDirectory(root)
+      let store = StoreID.random()
+      try PacksMarker(layout: layout, storage: storage).put(store)
+      try StoreConfig.write(store, layout, storage)
       return root
     }
   }

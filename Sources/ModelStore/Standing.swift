@@ -89,7 +89,7 @@ extension Repository {
     for row in rows {
       guard let here = reaching[row.weightsID] else { continue }
       found[row.id] = try standing(
-        of: subject(row), here.compactMap { known[$0.advisory] }.sorted { $0.sequence < $1.sequence },
+        of: subject(row), here.compactMap { known[$0.advisory] }.sorted { $0.event < $1.event },
         evaluations[row.weightsID] ?? [], labels: labels)
     }
     return found
@@ -133,8 +133,10 @@ extension Repository {
   }
 
   /// The evaluations of the same weights that are the model's own: of the model itself, or of one that has the same
-  /// tokenizer and chat template. Where these cannot be read, of the model itself.
+  /// tokenizer and chat template. Where these cannot be read, of the model itself. Those of stores that are not trusted
+  /// here do not count.
   func applicable(_ evaluations: [EvaluationRow], to subject: Subject) throws -> [EvaluationRow] {
+    let evaluations = evaluations.filter(\.isTrusted)
     if evaluations.allSatisfy({ $0.model == subject.model }) { return evaluations }
     let own = try subject.manifest.map { try trappings(of: $0(), label: subject.model.short) }
     return evaluations.filter {

@@ -27,6 +27,8 @@ struct Sweep {
   /// Paths to unlink once the rows are gone.
   var files: [String] = []
   var documents = 0
+  /// Documents that the history says are needed by what goes: the event says that they are deleted.
+  var drops: [Digest] = []
   var bytes = 0
 
   func report(dryRun: Bool) -> CollectReport {
@@ -62,6 +64,7 @@ private struct ObjectTable {
 extension Repository {
   /// Decides what goes.
   func planSweep() throws -> Sweep {
+    let reading = try requireWholeHistory()
     var sweep = Sweep()
     var objects = ObjectTable()
     try lineage.forEachObject { objects.places[$0.digest] = ($0.pack, $0.length, $0.base) }
@@ -79,7 +82,10 @@ extension Repository {
       return found
     }
     // A model that is absent for a damage may be virtual again once the damage is mended, so its inputs stay.
-    let live = try reached(from: models.filter { !$0.names.isEmpty }.map(\.model.id)) { model in
+    let unknown = reading.needsOfUnknownKinds
+    let conflicts = try lineage.nameConflicts().map(\.model)
+    let named = models.filter { !$0.names.isEmpty }.map(\.model.id)
+    let live = try reached(from: named + conflicts + unknown) { model in
       let merges = makings[model, default: []].filter { $0.kind == .merge }
       guard states[model] != .stored, !merges.isEmpty else { return [] }
       return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.inputs)
@@ -90,9 +96,10 @@ extension Repository {
     let known = try reached(from: live.union(flows)) { makings[$0, default: []].flatMap(\.parents) }
     sweep.models = models.map(\.model.id).filter { !known.contains($0) }
     for object in try objectsNamed(by: Array(live)) { objects.need(object) }
+    for object in unknown { objects.need(object) }
     try planPacks(&sweep, &objects)
     sweep.objects = objects.places.keys.filter { !objects.isLeft($0) }
-    try planDocuments(&sweep, derivations)
+    try planDocuments(&sweep, derivations, reading)
     for name in try storage.list(layout.temporary) { try addTree("\(layout.temporary)/\(name)", to: &sweep) }
 
     let presence = try presence(of: Array(known)) {
@@ -164,7 +171,7 @@ extension Repository {
       sweep.rewrites.append(group)
     }
     sweep.bytes += sweep.rewrites.reduce(0) { $0 + $1.bytes }
-    for shelf in try storage.list(layout.packs) {
+    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
       for name in try storage.list("\(layout.packs)/\(shelf)") {
         if let digest = Digest(hex: String(name.dropLast(5))), named.contains(digest) { continue }
         addFile("\(layout.packs)/\(shelf)/\(name)", to: &sweep)
@@ -172,8 +179,29 @@ extension Repository {
     }
   }
 
-  /// Documents that no row will name.
-  private func planDocuments(_ sweep: inout Sweep, _ derivations: [DerivationRow]) throws {
+  /// The history, if it is whole: nothing is deleted on the word of one that is not.
+  private func requireWholeHistory() throws -> HistoryReading {
+    let reading = try HistoryReading(history.entries, pool: pool)
+    var check = HistoryCheck(reading: reading)
+    let rows = try lineage.events()
+    check.known = rows
+    check.namedHeads = try history.namedHeads()
+    var fault = check.faults().first
+    let known = Set(rows.map(\.place.entry))
+    if let strange = reading.entries.first(where: { !known.contains($0.digest) }) {
+      fault = fault ?? "event \(strange.sequence) (\(HistoryCheck.text(strange))) is not in the database"
+    }
+    for name in try lineage.allNames() + lineage.nameConflicts() where try lineage.model(name.model) == nil {
+      fault = fault ?? "the model of name \(name.name) is not on record"
+    }
+    guard let fault else { return reading }
+    throw RepositoryError(.corrupt, "nothing is collected: \(fault)", hint: "see: stemma verify, then: stemma rebuild")
+  }
+
+  /// Documents that no row will name, if no event that stays needs them.
+  private func planDocuments(
+    _ sweep: inout Sweep, _ derivations: [DerivationRow], _ reading: HistoryReading
+  ) throws {
     let gone = Set(sweep.models)
     var documents = try lineage.snapshot { try $0.referencedDocuments() }.subtracting(gone)
     var recipes: [Digest: Bool] = [:]
@@ -182,7 +210,16 @@ extension Repository {
       if let recipe = row.recipe { recipes[recipe] = (recipes[recipe] ?? false) || !gone.contains(row.model) }
     }
     for (recipe, isKept) in recipes where !isKept { documents.remove(recipe) }
-    for digest in try self.documents.all().digests where !documents.contains(digest) {
+    let isNamed = try lineage.snapshot { try $0.referencedDocuments() }
+    sweep.drops = isNamed.subtracting(documents).sorted()
+    // What an event refers to and no row names, nobody has decided about: it stays.
+    let drops = reading.drops
+    let undecided = Set(
+      reading.entries.flatMap { entry in
+        (entry.refers + [entry.document].compactMap(\.self)).filter { drops[$0].map { $0 < entry } ?? true }
+      }
+    ).subtracting(isNamed)
+    for digest in try self.documents.all().digests where !documents.contains(digest) && !undecided.contains(digest) {
       sweep.documents += 1
       addFile(self.documents.file(of: digest), to: &sweep)
     }

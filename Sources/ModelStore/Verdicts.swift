@@ -2,47 +2,57 @@ import JSON
 import Lineage
 import Objects
 
-/// The documents that say something about weights, on their way from a folder into a database.
-struct Verdicts {
-  private var evaluations: [(Digest, Evaluation)] = []
-  private var advisories: [(Digest, Advisory)] = []
-  private var withdrawals: [(Digest, Withdrawal)] = []
-  private var allowances: [(Digest, Allowance)] = []
+/// A document that says something about weights.
+enum Verdict: Sendable {
+  case evaluation(Evaluation)
+  case advisory(Advisory)
+  case withdrawal(Withdrawal)
+  case allowance(Allowance)
 
-  /// Takes a document of one of the four types; throws where it cannot be read.
-  mutating func add(_ document: Document) throws {
-    let digest = document.digest
+  /// The types of these documents.
+  static let types = ["evaluation", "advisory", "withdrawal", "allowance"]
+
+  /// Reads a document of one of the four types.
+  init(_ document: Document) throws {
     switch document.value["type"]?.text {
-    case "evaluation": evaluations.append((digest, try Evaluation(document)))
-    case "advisory": advisories.append((digest, try Advisory(document)))
-    case "withdrawal": withdrawals.append((digest, try Withdrawal(document)))
-    case "allowance": allowances.append((digest, try Allowance(document)))
-    default: break
+    case "evaluation": self = .evaluation(try Evaluation(document))
+    case "advisory": self = .advisory(try Advisory(document))
+    case "withdrawal": self = .withdrawal(try Withdrawal(document))
+    case "allowance": self = .allowance(try Allowance(document))
+    default:
+      throw ObjectsError.documentContent(document: document.digest, reason: "no verdict about weights")
     }
   }
 
   /// Throws where a document is one of the four types and cannot be read.
   static func check(_ document: Document) throws {
-    var verdicts = Verdicts()
-    try verdicts.add(document)
+    if let type = document.value["type"]?.text, types.contains(type) { _ = try Verdict(document) }
   }
 
-  /// Records all of them; what is wrong with them, a line each.
-  func insert(in publication: Publication) throws -> [String] {
-    for (digest, evaluation) in evaluations { try publication.insertEvaluation(evaluation.row(digest)) }
-    for (digest, advisory) in advisories { try publication.insertAdvisory(advisory.row(digest)) }
-    for (digest, allowance) in allowances {
-      try publication.insertAllowance(digest, model: allowance.model, sequence: allowance.stamp.sequence)
+  /// The kind of event that records it.
+  var event: EventKind {
+    switch self {
+    case .evaluation: .evaluation
+    case .advisory: .advisory
+    case .withdrawal: .withdrawal
+    case .allowance: .allowance
     }
-    var damage: [String] = []
-    // Of two withdrawals of one advisory the first holds, as when they were made.
-    for (digest, withdrawal) in withdrawals.sorted(by: { $0.1.stamp.sequence < $1.1.stamp.sequence }) {
-      guard advisories.contains(where: { $0.0 == withdrawal.advisory }) else {
-        damage.append("document \(digest.hex): it withdraws advisory \(withdrawal.advisory.hex), which is not there")
-        continue
+  }
+
+  /// Records it; what is wrong with it, where something is.
+  func insert(_ digest: Digest, at place: EventPlace, in publication: Publication) throws -> String? {
+    switch self {
+    case .evaluation(let evaluation): try publication.insertEvaluation(evaluation.row(digest, at: place))
+    case .advisory(let advisory): try publication.insertAdvisory(advisory.row(digest, at: place))
+    case .allowance(let allowance):
+      try publication.insertAllowance(digest, model: allowance.model, event: place)
+    case .withdrawal(let withdrawal):
+      do {
+        try publication.withdraw(withdrawal.advisory, by: withdrawal.row(digest, at: place))
+      } catch LineageError.dangling {
+        return "document \(digest.hex): it withdraws advisory \(withdrawal.advisory.hex), which is not there"
       }
-      try publication.withdraw(withdrawal.advisory, by: withdrawal.row(digest))
     }
-    return damage
+    return nil
   }
 }

@@ -50,25 +50,9 @@ package struct DocumentFolder: Sendable {
 
   /// Writes a document. Durable when it returns; writing the same one again is harmless.
   package func put(_ document: Document) throws {
-    let shelf = "\(path)/\(document.digest.hex.prefix(2))"
-    let name = "\(document.digest.hex).json"
-    if let known = try? storage.open("\(shelf)/\(name)"), (try? known.size()) == document.bytes.count {
-      try storage.syncDirectory(shelf)
-      return
-    }
-    let draft = "\(temporary)/\(document.digest.hex.prefix(16))-\(UInt64.random(in: 0 ... .max)).json"
-    let file = try storage.create(draft)
-    do {
-      try document.bytes.withUnsafeBytes { try file.write($0, at: 0) }
-      try file.sync()
-      try storage.makeDirectory(shelf)
-      try storage.syncDirectory(path)
-      try storage.rename(draft, to: "\(shelf)/\(name)")
-      try storage.syncDirectory(shelf)
-    } catch {
-      try? storage.remove(draft)
-      throw error
-    }
+    try storage.putDurably(
+      document.bytes, as: file(of: document.digest), shelf: "\(path)/\(document.digest.hex.prefix(2))", folder: path,
+      draft: "\(temporary)/\(document.digest.hex.prefix(16))-\(UInt64.random(in: 0 ... .max)).json")
   }
 
   /// Reads a document and proves it by its digest.
@@ -92,5 +76,38 @@ package struct DocumentFolder: Sendable {
       }
     }
     return (digests, strangers)
+  }
+}
+
+extension Storage {
+  /// Writes a file whose name stands for its bytes. Durable when it returns; where it is there already with that size,
+  /// only its name is made durable.
+  ///
+  /// - Parameters:
+  ///   - shelf: the folder of the file, made where it is missing.
+  ///   - folder: the folder of the shelf.
+  ///   - draft: a new path in the same file system, where the bytes are written first.
+  func putDurably(_ bytes: [UInt8], as path: String, shelf: String, folder: String, draft: String) throws {
+    if let known = try? open(path), (try? known.size()) == bytes.count {
+      try syncDirectory(shelf)
+      return
+    }
+    try makeDirectory(shelf)
+    try syncDirectory(folder)
+    try replaceDurably(path, by: bytes, folder: shelf, draft: draft)
+  }
+
+  /// Writes a file anew: it has its old bytes or the new ones, whatever happens. Durable when it returns.
+  package func replaceDurably(_ path: String, by bytes: [UInt8], folder: String, draft: String) throws {
+    let file = try create(draft)
+    do {
+      try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+      try file.sync()
+      try rename(draft, to: path)
+      try syncDirectory(folder)
+    } catch {
+      try? remove(draft)
+      throw error
+    }
   }
 }

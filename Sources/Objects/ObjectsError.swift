@@ -8,6 +8,7 @@ package enum ObjectsError: Error, Sendable, Equatable {
   case truncated(path: String, offset: Int, wanted: Int, available: Int)
   case documentDigest(expected: Digest, found: Digest)
   case documentContent(document: Digest, reason: String)
+  case entry(Digest, reason: String)
   case newerVersion(what: String, found: Int, supported: Int)
 }
 
@@ -27,6 +28,7 @@ extension ObjectsError: CustomStringConvertible {
     case .documentDigest(let expected, let found):
       "document \(expected) is damaged: its bytes have the digest \(found)"
     case .documentContent(let document, let reason): "document \(document): \(reason)"
+    case .entry(let entry, let reason): "event \(entry.short): its entry is damaged: \(reason)"
     case .newerVersion(let what, let found, let supported):
       "\(what) has format version \(found); this program reads up to \(supported)"
     }

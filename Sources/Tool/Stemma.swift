@@ -35,7 +35,7 @@ struct Stemma: ParsableCommand {
       CommandGroup(name: "Look-up", subcommands: [List.self, Show.self, Log.self, Diff.self]),
       CommandGroup(
         name: "Verdict",
-        subcommands: [Evaluation.self, Advise.self, Withdraw.self, Advisories.self, Blast.self]),
+        subcommands: [Evaluation.self, Advise.self, Withdraw.self, Advisories.self, Trust.self, Blast.self]),
       CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
     ])
 

@@ -5,11 +5,13 @@ import ModelStore
 struct Rebuild: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rebuild",
-    abstract: "Make the database anew from packs and documents.",
+    abstract: "Make the database anew from events, documents and packs.",
     usage: "stemma rebuild [<options>]",
     discussion: """
-      For a database that is lost or damaged: models, lineage, names and their history all come back. Nobody else \
-      may use the store meanwhile.
+      For a database that is lost, damaged or older than the store: models, lineage, names and their history all come \
+      back. Files of two stores that were copied together become one store. A store of version 0.1.0 is brought to \
+      the new format. What is missing is told, with exit status 5; the database as it was is kept beside the new one \
+      as stemma.sqlite.before-rebuild. Nobody else may use the store meanwhile.
 
       Example:  stemma rebuild
       """)
@@ -19,13 +21,18 @@ struct Rebuild: ParsableCommand {
   func run() throws {
     let report = try Repository.rebuild(at: options.locate())
     options.show(report.json) {
-      let found = [report.models.of("model"), report.objects.of("object"), report.names.of("name")]
-      let lines = ["rebuilt " + found.joined(separator: ", ")] + report.damage.map { "damaged: " + $0.plain }
+      let found = [
+        report.models.of("model"), report.objects.of("object"), report.names.of("name"), report.events.of("event"),
+      ]
+      let lines =
+        ["rebuilt " + found.joined(separator: ", ")] + report.damage.map { "damaged: " + $0.plain }
+        + report.remarks.map { "remark: " + $0.plain }
       return lines.joined(separator: "\n")
     }
     guard report.damage.isEmpty else {
       throw RepositoryError(
-        .corrupt, "\(report.damage.count.of("file")) could not be read", hint: "see: stemma verify")
+        .corrupt, "the store was rebuilt, and is damaged in \(report.damage.count.of("place"))",
+        hint: "restore what is named from a backup, then rebuild again; see: stemma verify")
     }
   }
 }
