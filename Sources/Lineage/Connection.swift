@@ -1,6 +1,6 @@
 internal import Foundation
 internal import GRDB
-package import Objects
+internal import Objects
 
 /// A connection inside a transaction. Opaque outside this target: it only carries queries.
 package struct Connection {
