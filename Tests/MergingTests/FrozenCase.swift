@@ -93,7 +93,7 @@ struct FrozenCase: Sendable, CustomTestStringConvertible {
     let cuts: [Cut]
 
     static let smallCuts = [
-      Cut(block: PlannedTensor.blockElements, workers: 1), Cut(block: 1000, workers: 2), Cut(block: 77, workers: 1),
+      Cut(block: PlannedTensor.blockElements, workers: 1), Cut(block: 1000, workers: 2), Cut(block: 311, workers: 1),
     ]
     static let largeCuts = [
       Cut(block: PlannedTensor.blockElements, workers: 1), Cut(block: 99_991, workers: 2),

@@ -20,6 +20,9 @@ struct FrozenCoverage {
 
   private init(facts: [Fact]) { self.facts = facts }
 
+  /// Of all cases, found once.
+  static let all = Result { try FrozenCoverage(FrozenCase.all) }
+
   private static func fact(_ frozen: FrozenCase) throws -> Fact {
     let (recipe, tensors) = (try frozen.recipe, try frozen.plans().flatMap(\.tensors))
     let places =
