@@ -24,10 +24,11 @@ extension RepositoryError {
     case let error as CheckpointError:
       self.init(error.isUnsupported ? .unsupported : .invalidInput, error.description, hint: error.hint)
     case let error as MergeError:
-      if case .unsupported = error {
-        self.init(.unsupported, error.description)
-      } else {
-        self.init(.invalidInput, error.description)
+      switch error {
+      case .unsupported: self.init(.unsupported, error.description)
+      // It may be one of a later version.
+      case .unknownArithmetic: self.init(.unsupported, error.description, hint: "use the stemma version that has it")
+      default: self.init(.invalidInput, error.description)
       }
     // Its checksum was right.
     case CodecError.unknownCodec(let number):

@@ -107,7 +107,9 @@ struct TaskVectors {
       return
     }
     let models = weights.count
-    let factors = rescale ? measurements.suffix(models).map { Wide($0) } : [Wide](repeating: 1, count: models)
+    // Where nothing is pruned nothing was measured, and there is nothing to scale back.
+    let isScaled = rescale && !measurements.isEmpty
+    let factors = isScaled ? measurements.suffix(models).map { Wide($0) } : [Wide](repeating: 1, count: models)
     let scales = weights.map { Wide($0) }
     let whole = Linear.sum(weights, as: Wide.self)
     let divisor: Wide = whole.magnitude < 1e-8 ? 1 : whole
