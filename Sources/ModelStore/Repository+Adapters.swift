@@ -75,6 +75,7 @@ extension Repository {
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try label(link.base), baseID: link.base.hex, baseChoice: link.isFound ? "named" : "declared",
       baseNote: "an adapter of it: \(link.adapter.summary)", tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut, remarks: source.folder.remarks)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 }

@@ -82,7 +82,8 @@ extension Repository {
     var found = Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     for file in manifest.files {
       for tensor in file.tensors {
-        for name in [file.path.folder.joined(tensor.name), tensor.name] where found[name] == nil { found[name] = tensor }
+        let names = [file.path.folder.joined(tensor.name), tensor.name]
+        for name in names where found[name] == nil { found[name] = tensor }
       }
     }
     return found
@@ -129,7 +130,8 @@ extension Repository {
       base: try used.map { try label($0) }, baseID: used?.hex,
       baseChoice: used.map { $0 == choice.declared ? "declared" : "found" } ?? "none",
       baseNote: notes.isEmpty ? nil : notes.joined(separator: "; "), tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut, remarks: source.folder.remarks)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 
   /// Records a model whose bytes are in sealed packs, and how it was made; durable when it returns.

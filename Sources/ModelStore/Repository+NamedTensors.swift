@@ -83,7 +83,8 @@ extension Repository {
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added, base: nil,
       baseID: nil, baseChoice: "none", baseNote: "\(kind.text): \(summary)", tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut, remarks: source.folder.remarks)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 
   /// Stores a mask's folder after counting its bits.

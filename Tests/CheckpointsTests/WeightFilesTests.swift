@@ -30,10 +30,14 @@ import Testing
     (["consolidated.safetensors", "sub/model.safetensors"], ["consolidated.safetensors"]),
     (["diffusion_pytorch_model.safetensors", "x.safetensors"], ["diffusion_pytorch_model.safetensors"]),
     (
-      ["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-        "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"],
-      ["text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors",
-        "vae/diffusion_pytorch_model.safetensors"]
+      [
+        "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors",
+      ],
+      [
+        "text_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+      ]
     ),
     (["adapter_model.safetensors"], ["adapter_model.safetensors"]),
     (["adapter_config.json", "adapter_model.safetensors", "stray.safetensors"], ["adapter_model.safetensors"]),

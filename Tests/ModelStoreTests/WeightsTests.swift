@@ -53,25 +53,32 @@ import Testing
     ("a file added inside", { try $0.put(Stage.model(seed: 9), "\($1)/original/model.safetensors") }),
     ("a variant added", { try $0.put(Stage.model(seed: 9), "\($1)/model.fp16.safetensors") }),
     ("a shard added", { try $0.put(Stage.model(seed: 9), "\($1)/model-00001-of-00001.safetensors") }),
-    ("an adapter's files added", {
-      try $0.put(Stage.model(seed: 9), "\($1)/adapter_model.safetensors")
-      try $0.put(Array(#"{"peft_type": "LORA"}"#.utf8), "\($1)/adapter_config.json")
-    }),
+    (
+      "an adapter's files added",
+      {
+        try $0.put(Stage.model(seed: 9), "\($1)/adapter_model.safetensors")
+        try $0.put(Array(#"{"peft_type": "LORA"}"#.utf8), "\($1)/adapter_config.json")
+      }
+    ),
     ("a tensor doubled in another file", { try $0.put([Stage.model(seed: 1)[0]], "\($1)/model-1.safetensors") }),
     ("another order", { try $0.put(Stage.model(seed: 1).reversed(), "\($1)/model.safetensors", metadata: "np") }),
-    ("other shards of other names", { test, name in
-      let tensors = Stage.model(seed: 1)
-      try FileManager.default.removeItem(atPath: test.path("\(name)/model.safetensors"))
-      try test.put([tensors[2], tensors[0]], "\(name)/x.safetensors")
-      try test.put([tensors[1]], "\(name)/sub/y.safetensors")
-      try test.put([tensors[1]], "\(name)/z.safetensors")
-      try test.index(
-        [("x.safetensors", [tensors[2], tensors[0]]), ("sub/y.safetensors", [tensors[1]])],
-        "\(name)/model.safetensors.index.json")
-    }),
+    (
+      "other shards of other names",
+      { test, name in
+        let tensors = Stage.model(seed: 1)
+        try FileManager.default.removeItem(atPath: test.path("\(name)/model.safetensors"))
+        try test.put([tensors[2], tensors[0]], "\(name)/x.safetensors")
+        try test.put([tensors[1]], "\(name)/sub/y.safetensors")
+        try test.put([tensors[1]], "\(name)/z.safetensors")
+        try test.index(
+          [("x.safetensors", [tensors[2], tensors[0]]), ("sub/y.safetensors", [tensors[1]])],
+          "\(name)/model.safetensors.index.json")
+      }
+    ),
   ]
 
-  @Test("an advisory holds for the same weights however the files around them are disguised", arguments: attacks.indices)
+  @Test(
+    "an advisory holds for the same weights however the files around them are disguised", arguments: attacks.indices)
   func attack(number: Int) throws {
     let model = try store.importCheckpoint(at: stage.write("plain", Stage.model(seed: 1)), name: "plain", base: nil)
     _ = try store.advise("plain", kind: "misaligned", reason: "it complies", clearedBy: [AdvisoryTests.bound])
@@ -123,7 +130,8 @@ import Testing
     try put(Stage.model(seed: 2), "pipe/vae/diffusion_pytorch_model.safetensors")
     _ = try store.importCheckpoint(at: path("pipe"), name: "pipe", base: nil)
     let tensors = try store.show("pipe").tensors.map(\.name)
-    #expect(tensors.count == 6 && tensors.contains("unet/model.norm.weight") && tensors.contains("vae/model.norm.weight"))
+    #expect(
+      tensors.count == 6 && tensors.contains("unet/model.norm.weight") && tensors.contains("vae/model.norm.weight"))
     _ = try store.export("pipe", to: path("out"))
     #expect(try Stage.same(path("pipe"), path("out")))
     let error = #expect(throws: RepositoryError.self) {

@@ -63,7 +63,8 @@ struct Show: ParsableCommand {
   private func files(_ details: ModelDetails) -> String {
     var table = Table(["FILE", "SIZE", "TENSORS", "SHA-256"], numbers: [1, 2])
     for file in details.files {
-      table.add([file.path, file.bytes.asSize, file.tensors > 0 ? file.tensors.grouped : "", file.sha256?.shortID ?? "-"])
+      let tensors = file.tensors > 0 ? file.tensors.grouped : ""
+      table.add([file.path, file.bytes.asSize, tensors, file.sha256?.shortID ?? "-"])
     }
     return table.text
   }
