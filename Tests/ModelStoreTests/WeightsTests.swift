@@ -47,7 +47,7 @@ import Testing
   }
 
   /// Folders with the weights of `Stage.model(seed: 1)`, disguised.
-  static let attacks: [(name: String, make: (WeightsTests, String) throws -> Void)] = [
+  static let attacks: [(name: String, make: @Sendable (WeightsTests, String) throws -> Void)] = [
     ("a file added at the top", { try $0.put(Stage.model(seed: 9), "\($1)/consolidated.safetensors") }),
     ("a file of another name added", { try $0.put(Stage.model(seed: 9), "\($1)/extra.safetensors") }),
     ("a file added inside", { try $0.put(Stage.model(seed: 9), "\($1)/original/model.safetensors") }),
