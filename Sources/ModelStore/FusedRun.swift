@@ -3,7 +3,8 @@ import Merging
 import Objects
 import Tensors
 
-/// One execution of a plan for the record: digests of all that the manifest names, a sketch, and packs for what must be kept.
+/// One execution of a plan for the record: digests of all that the manifest names, a sketch, and packs for what must
+/// be kept.
 final class FusedRun {
   private let layout: FusedLayout
   private let plan: Plan

@@ -134,9 +134,9 @@ import Testing
       tensors.count == 6 && tensors.contains("unet/model.norm.weight") && tensors.contains("vae/model.norm.weight"))
     _ = try store.export("pipe", to: path("out"))
     #expect(try Stage.same(path("pipe"), path("out")))
+    _ = try store.importCheckpoint(at: stage.write("two", Stage.model(seed: 1)), name: "two", base: nil)
     let error = #expect(throws: RepositoryError.self) {
-      try store.merge(
-        recipe: averageRecipe.replacing("one", with: "pipe").replacing("two", with: "pipe"), relativeTo: "/", name: nil)
+      try store.merge(recipe: averageRecipe.replacing("model: one", with: "model: pipe"), relativeTo: "/", name: nil)
     }
     #expect(error?.message.contains("unet/") == true && error?.message.contains("vae/") == true)
   }
