@@ -28,10 +28,10 @@ package struct Adapter: Sendable {
   package static let weightsFile = "adapter_model.safetensors"
   package static let configFile = "adapter_config.json"
 
-  /// True for the files of an adapter: its configuration and its weights, and no other weights beside them.
+  /// True for the files of an adapter: its configuration and its weights, and no model beside them that a loader would
+  /// look for (`WeightFiles`).
   package static func isAdapter(_ paths: some Sequence<String>) -> Bool {
-    let root = paths.filter { !$0.contains("/") }
-    return root.contains(configFile) && root.filter { $0.hasSuffix(".safetensors") } == [weightsFile]
+    WeightFiles.areAlone(configFile, weightsFile, paths)
   }
 
   /// Takes the tensors of `adapter_model.safetensors`; `path` names the adapter in errors.

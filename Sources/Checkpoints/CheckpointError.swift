@@ -9,6 +9,8 @@ package enum CheckpointError: Error, Sendable, Equatable {
   case adapter(path: String, AdapterFault)
   /// A mask or a subspace.
   case named(path: String, NamedTensorsFault)
+  /// Which files are the model.
+  case weights(path: String, WeightsFault)
   /// The tensor is in two files that together are one model.
   case tensorTwice(tensor: String, first: String, second: String)
   case cannotRead(path: String, reason: String)
@@ -51,6 +53,15 @@ package enum CheckpointError: Error, Sendable, Equatable {
     case partialByte(tensor: String, dtype: DType, shape: Shape)
   }
 
+  /// Why it is not told which files are the model.
+  package enum WeightsFault: Sendable, Equatable {
+    /// A whole file and an index's shards, which hold another tensor of this name.
+    case twoModels(first: String, second: String, tensor: String)
+    case noWeights(chosen: String)
+    /// An adapter, a mask, a subspace or a data set.
+    case ownFile(chosen: String, own: String?)
+  }
+
   /// What is wrong with a shard index.
   package enum IndexFault: Sendable, Equatable {
     case tooLong(size: Int, limit: Int)
@@ -72,6 +83,7 @@ extension CheckpointError: CustomStringConvertible {
     case .index(let path, let fault): "\(path.quoted): \(fault)"
     case .adapter(let path, let fault): "\(path.quoted): \(fault)"
     case .named(let path, let fault): "\(path.quoted): \(fault)"
+    case .weights(let path, let fault): "\(path.quoted): \(fault)"
     case .tensorTwice(let tensor, let first, let second):
       "the tensor \(tensor.quoted) is in both \(first.quoted) and \(second.quoted)"
     case .cannotRead(let path, let reason): "cannot read \(path.quoted): \(reason)"
@@ -102,6 +114,7 @@ extension CheckpointError: CustomStringConvertible {
       "the download may be incomplete; fetch the model again"
     case .index(_, .tensorUnlisted), .index(_, .tensorMissing), .tensorTwice:
       "files of an older save may be mixed in; keep the files of one save only"
+    case .weights(_, .twoModels(let first, _, _)): "say which to take: --weights \(first)"
     case .adapter(_, let fault): fault.hint
     case .named(_, let fault): fault.hint
     default: nil
@@ -168,6 +181,18 @@ extension CheckpointError.HeaderFault: CustomStringConvertible {
     case .partialByte(let tensor, let dtype, let shape):
       "tensor \(tensor.quoted): \(dtype.rawValue) \(shape) does not fill whole bytes"
     default: "header is not valid"
+    }
+  }
+}
+
+extension CheckpointError.WeightsFault: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .twoModels(let first, let second, let tensor):
+      "expected one model, found two: \(first.quoted) and \(second.quoted) do not have the same tensor \(tensor.quoted)"
+    case .noWeights(let chosen): "expected a safetensors file or its index, found \(chosen.quoted)"
+    case .ownFile(let chosen, let own?): "its weights are \(own.quoted), found \(chosen.quoted)"
+    case .ownFile(let chosen, nil): "a data set has no weights, found \(chosen.quoted)"
     }
   }
 }

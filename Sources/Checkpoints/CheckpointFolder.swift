@@ -21,10 +21,17 @@ package struct CheckpointFolder: Sendable {
   /// folders end in `/`.
   package let leftOut: [String]
 
-  /// Lists the files of a checkpoint, reads its safetensors headers and checks its shard indexes. Links are followed.
+  /// Those whose tensors are the model.
+  package let weights: WeightFiles
+  /// Remarks on indexes that were passed over.
+  package let remarks: [String]
+
+  /// Lists the files of a checkpoint, reads its safetensors headers and finds those that are the model, by its shard
+  /// index where it has one. Links are followed.
   ///
+  /// - Parameter weights: the safetensors file or the index that is the model; nil for the rule of `WeightFiles`.
   /// - Throws: a `CheckpointError` for the first thing found wrong.
-  package static func scan(_ path: String) throws(CheckpointError) -> CheckpointFolder {
+  package static func scan(_ path: String, weights: String? = nil) throws(CheckpointError) -> CheckpointFolder {
     var status = stat()
     guard stat(path, &status) == 0 else {
       throw errno == ENOENT || errno == ENOTDIR ? .folder(path: path, .missing) : .failed(path)
@@ -41,9 +48,13 @@ package struct CheckpointFolder: Sendable {
       let header = name.hasSuffix(".safetensors") ? try SafetensorsHeader.read(path.joined(name)) : nil
       files.append(CheckpointFile(path: name, size: stamp.size, stamp: stamp, header: header))
     }
-    try ShardSets(root: path, files: files).check()
-    return CheckpointFolder(path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) })
+    let (chosen, remarks) = try ShardSets(root: path, files: files).weights(chosen: weights)
+    return CheckpointFolder(
+      path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) }, weights: chosen, remarks: remarks)
   }
+
+  /// The files whose tensors are the model.
+  package var weightFiles: [CheckpointFile] { files.filter { weights.paths.contains($0.path) } }
 
   /// The adapter in the folder, its configuration read and checked against its tensors; nil where it holds a model.
   ///
@@ -192,18 +203,18 @@ private struct FolderWalk {
 
 extension String {
   /// By bytes, unlike `<`.
-  func precedes(_ other: String) -> Bool {
+  package func precedes(_ other: String) -> Bool {
     utf8.lexicographicallyPrecedes(other.utf8)
   }
 
   /// This folder's path and a path inside it; either may be empty.
-  func joined(_ inner: String) -> String {
+  package func joined(_ inner: String) -> String {
     if isEmpty || inner.isEmpty { return self + inner }
     return hasSuffix("/") ? self + inner : self + "/" + inner
   }
 
   /// The part before the last `/`, empty where there is none.
-  var folder: String {
+  package var folder: String {
     utf8.lastIndex(of: UInt8(ascii: "/")).map { String(self[..<$0]) } ?? ""
   }
 

@@ -63,8 +63,7 @@ package struct Mask: Sendable, Equatable {
 
   /// True for the files of a mask: its configuration and its bits, and no other tensors beside them.
   package static func isMask(_ paths: some Sequence<String>) -> Bool {
-    let root = paths.filter { !$0.contains("/") }
-    return root.contains(configFile) && root.filter { $0.hasSuffix(".safetensors") } == [bitsFile]
+    WeightFiles.areAlone(configFile, bitsFile, paths)
   }
 
   package init(

@@ -1,9 +1,11 @@
 internal import JSON
 
-/// The safetensors files of a folder that together are one model: those of one index, and the siblings named
-/// `model-….safetensors`. No tensor may be in two files of one set.
+/// The safetensors files of a folder that together are one model: those of one index, or the siblings of one numbering.
+/// No tensor may be in two files of one set.
 struct ShardSets {
   private static let maxIndexSize = 100_000_000
+  /// Compared at a time.
+  private static let readBytes = 1 << 20
 
   let root: String
   private let files: [CheckpointFile]
@@ -17,26 +19,90 @@ struct ShardSets {
     self.headers = headers
   }
 
-  func check() throws(CheckpointError) {
-    for file in files where file.path.hasSuffix(".safetensors.index.json") {
-      try check(index: file)
-    }
-    var siblings: [[String]: [String]] = [:]
-    for file in files where file.header != nil {
-      if let variant = Self.variant(of: file.path) {
-        siblings[[file.path.folder, variant], default: []].append(file.path)
+  /// The files whose tensors are the model, and remarks on indexes that were passed over.
+  ///
+  /// - Parameter chosen: a safetensors file or an index that the user names; nil for the rule of `WeightFiles`.
+  /// - Throws: for an index in the folder itself that is refused, where there is no whole file beside it; for a whole
+  ///   file and shards that are not the same tensors; for a tensor that is in two shards.
+  func weights(chosen: String?) throws(CheckpointError) -> (WeightFiles, remarks: [String]) {
+    let all = files.map(\.path)
+    if let chosen { return (try chosenFiles(chosen, among: all), []) }
+    var remarks: [String] = []
+    var listed: [String: [String]] = [:]
+    if WeightFiles.ownFiles(all) == nil {
+      for (folder, paths) in Dictionary(grouping: all, by: \.folder).sorted(by: { $0.key.precedes($1.key) }) {
+        // What lies in folders inside is looked at only where nothing is above.
+        if !folder.isEmpty, all.contains(where: { !$0.contains("/") && $0.hasSuffix(WeightFiles.ending) }) { break }
+        guard let stem = WeightFiles.stem(of: paths) else { continue }
+        let index = folder.joined(stem + WeightFiles.indexEnding)
+        let whole = folder.joined(stem + WeightFiles.ending)
+        let isWhole = headers[whole] != nil
+        guard let file = files.first(where: { $0.path == index }) else { continue }
+        do throws(CheckpointError) {
+          listed[index] = try shards(listedBy: file)
+        } catch {
+          guard isWhole || !folder.isEmpty else { throw error }
+          remarks.append("passed over an index that does not hold: \(error)")
+        }
+        if isWhole, let shards = listed[index] { try requireSame(whole, shards, of: index) }
       }
     }
-    for key in siblings.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      try requireOnce(siblings[key] ?? [])
+    let found = WeightFiles(among: all, listed: listed)
+    let numbered = Dictionary(grouping: found.paths, by: \.folder)
+    for folder in numbered.keys.sorted(by: { $0.precedes($1) }) {
+      let paths = numbered[folder] ?? []
+      for stem in WeightFiles.stems { try requireOnce(WeightFiles.shards(of: stem, among: paths)) }
     }
+    return (found, remarks)
   }
 
-  /// Empty for `model-….safetensors`, `fp16` for `model-….fp16.safetensors`, nil for files of other names.
-  private static func variant(of path: String) -> String? {
-    let name = path.lastName
-    guard name.hasPrefix("model-"), name.hasSuffix(".safetensors") else { return nil }
-    return name.dropLast(".safetensors".count).split(separator: ".").dropFirst().joined(separator: ".")
+  private func chosenFiles(_ chosen: String, among all: [String]) throws(CheckpointError) -> WeightFiles {
+    if let own = WeightFiles.ownFiles(all), own != [chosen] {
+      throw .weights(path: root, .ownFile(chosen: chosen, own: own.first))
+    }
+    if headers[chosen] != nil {
+      let set = WeightFiles.set(of: chosen, among: all.filter { headers[$0] != nil })
+      try requireOnce(set)
+      return WeightFiles(set)
+    }
+    guard let file = files.first(where: { $0.path == chosen }), chosen.hasSuffix(".index.json") else {
+      throw .weights(path: root, .noWeights(chosen: chosen))
+    }
+    return WeightFiles(try shards(listedBy: file))
+  }
+
+  /// Refuses a whole file beside shards of which one holds another tensor, by name, form or bytes.
+  private func requireSame(_ whole: String, _ shards: [String], of index: String) throws(CheckpointError) {
+    if shards == [whole] { return }
+    func wrong(_ tensor: String) -> CheckpointError {
+      .weights(path: root, .twoModels(first: whole, second: index, tensor: tensor))
+    }
+    var holders: [String: (path: String, tensor: TensorRecord)] = [:]
+    for shard in shards {
+      for tensor in headers[shard]?.tensors ?? [] { holders[tensor.name] = (shard, tensor) }
+    }
+    let tensors = headers[whole]?.tensors ?? []
+    for tensor in tensors {
+      guard let other = holders.removeValue(forKey: tensor.name) else { throw wrong(tensor.name) }
+      guard tensor.dtype == other.tensor.dtype, tensor.shape == other.tensor.shape,
+        try hasSameBytes((whole, tensor), other)
+      else { throw wrong(tensor.name) }
+    }
+    if let rest = holders.keys.min(by: { $0.precedes($1) }) { throw wrong(rest) }
+  }
+
+  private func hasSameBytes(
+    _ a: (path: String, tensor: TensorRecord), _ b: (path: String, tensor: TensorRecord)
+  ) throws(CheckpointError) -> Bool {
+    guard let first = headers[a.path], let second = headers[b.path] else { return false }
+    let left = try ReadFile(root.joined(a.path))
+    let right = try ReadFile(root.joined(b.path))
+    for start in stride(from: 0, to: a.tensor.byteCount, by: Self.readBytes) {
+      let count = min(Self.readBytes, a.tensor.byteCount - start)
+      let mine = try left.bytes(at: first.dataStart + a.tensor.begin + start, count: count)
+      if try right.bytes(at: second.dataStart + b.tensor.begin + start, count: count) != mine { return false }
+    }
+    return true
   }
 
   /// Refuses a tensor that is in two of the files.
@@ -52,7 +118,8 @@ struct ShardSets {
     }
   }
 
-  private func check(index file: CheckpointFile) throws(CheckpointError) {
+  /// The paths of an index's shards, which are there and hold the tensors that it says, each once and no others.
+  private func shards(listedBy file: CheckpointFile) throws(CheckpointError) -> [String] {
     let path = root.joined(file.path)
     let listed = try read(index: file, path)
     let folder = file.path.folder
@@ -74,6 +141,7 @@ struct ShardSets {
         throw .index(path: path, .tensorUnlisted(tensor: tensor.name, shard: shard))
       }
     }
+    return shards.map { folder.joined($0) }
   }
 
   /// The entries of the index's weight map.

@@ -54,8 +54,7 @@ package struct Subspace: Sendable, Equatable {
 
   /// True for the files of a subspace: its configuration and its bases, and no other tensors beside them.
   package static func isSubspace(_ paths: some Sequence<String>) -> Bool {
-    let root = paths.filter { !$0.contains("/") }
-    return root.contains(configFile) && root.filter { $0.hasSuffix(".safetensors") } == [basisFile]
+    WeightFiles.areAlone(configFile, basisFile, paths)
   }
 
   package init(rule: Rule, tensors: [Tensor], aligned: String? = nil, unaligned: String? = nil) {

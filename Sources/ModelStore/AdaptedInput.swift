@@ -93,11 +93,6 @@ extension TensorInput {
 extension Manifest {
   /// True for an adapter's files.
   var isAdapter: Bool { kind == .adapter }
-
-  /// The tensors that are the model: all, but of an adapter only those of its weights' file.
-  var modelTensors: [TensorEntry] {
-    isAdapter ? files.first { $0.path == Adapter.weightsFile }?.tensors ?? [] : tensors
-  }
 }
 
 extension Repository {
@@ -106,7 +101,7 @@ extension Repository {
   /// - Parameter names: what other names of the recipe stand for; the base of an adapter is called as there.
   func inputModel(_ reference: String, _ model: Digest, among names: [String: Digest]) throws -> InputModel {
     let manifest = try manifest(of: model)
-    let source = mergeSource(of: manifest, reference: reference)
+    let source = try mergeSource(of: manifest, reference: reference)
     guard let adapter = try adapter(of: manifest, reference) else {
       return InputModel(source: source, adapter: nil, kind: manifest.kind)
     }
@@ -114,7 +109,7 @@ extension Repository {
       guard let base = try self.linkedBase(of: model) else { return nil }
       let label = try self.label(base)
       let known = names.filter { $0.value == base }.keys.min()
-      return self.mergeSource(
+      return try self.mergeSource(
         of: try self.manifest(of: base), reference: known ?? (names[label] == nil ? label : base.hex))
     }
   }
@@ -125,8 +120,8 @@ extension Repository {
       return nil
     }
     return try Adapter(
-      config: AdapterConfig(parsing: readObject(config.digest), path: "\(label)/\(Adapter.configFile)"),
-      tensors: manifest.modelTensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: $0.shape) },
+      config: AdapterConfig(parsing: readObject(config.object), path: "\(label)/\(Adapter.configFile)"),
+      tensors: manifest.tensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: $0.shape) },
       path: label)
   }
 

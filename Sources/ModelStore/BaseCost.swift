@@ -100,7 +100,7 @@ extension Repository {
   /// chains are full.
   func measure(_ source: ImportSource, bases models: [Digest]) throws -> [MeasuredBase] {
     let tables = try models.map { try tensorsByName(of: $0) }
-    let items = source.items.indices.filter { source.items[$0].tensor != nil && source.items[$0].size > 0 }
+    let items = source.items.indices.filter { source.isWeight(source.items[$0]) && source.items[$0].size > 0 }
       .sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }
     var (measured, frozen) = (models.map(MeasuredBase.init), models.map(MeasuredBase.init))
     var (sampled, seen) = (0, 0)

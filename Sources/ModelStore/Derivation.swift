@@ -50,6 +50,8 @@ struct Derivation: Sendable {
   var training: JSONValue?
   /// Of a data set what the program that made it tells.
   var record: JSONValue?
+  /// The SHA-256 of each safetensors file, where whole files were read.
+  var files: [FileDigest] = []
   /// What was done, tensor by tensor (`PlanRecord`).
   var plan: JSONValue?
   /// What the methods found, for each tensor of the plan.
@@ -84,6 +86,7 @@ struct Derivation: Sendable {
     if !allowedFlagged.isEmpty { members.append(.allowedFlagged(allowedFlagged)) }
     if let training { members.append(.init("training", training)) }
     if let record { members.append(.init("record", record)) }
+    if !files.isEmpty { members.append(.init("files", .array(files.map(\.json)))) }
     if let plan { members.append(.init("plan", plan)) }
     if let measurements {
       members.append(.init("measurements", .array(measurements.map { .string(MeasurementText.encode($0)) })))
@@ -137,6 +140,7 @@ struct Derivation: Sendable {
     allowedFlagged = value.allowedFlagged
     training = value["training"]
     record = value["record"]
+    files = (value["files"]?.elements ?? []).compactMap(FileDigest.init)
     plan = value["plan"]
     if let texts = value["measurements"]?.elements {
       let decoded = texts.map { $0.text.flatMap(MeasurementText.decode) }

@@ -114,7 +114,7 @@ extension Repository {
     let files = manifest.files.filter {
       TokenizerFiles.names.contains($0.path) && !$0.path.hasPrefix("chat_template.")
     }
-    let lines = files.map { "\($0.path) \($0.digest.hex)\n" }.joined()
+    let lines = files.map { "\($0.path) \($0.object.hex)\n" }.joined()
     let template = try ChatTemplate.template(of: self.files(of: manifest, reference: label))
     return Trappings(
       tokenizer: files.isEmpty ? nil : Digest(of: Array(lines.utf8)),

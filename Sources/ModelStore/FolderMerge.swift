@@ -20,11 +20,14 @@ final class FolderInput: Sendable {
     self.reference = reference
     folder = try CheckpointFolder.scan(Repository.path(reference, relativeTo: directory))
     adapter = try folder.adapter()
-    files = folder.files.filter { [adapter] in adapter == nil || $0.path == Adapter.weightsFile }
+    files = folder.weightFiles
     var places: [String: (path: String, offset: Int)] = [:]
     for file in files {
       for tensor in file.header?.tensors ?? [] {
-        places[tensor.name] = (folder.path + "/" + file.path, file.header!.dataStart + tensor.begin)
+        let place = (path: folder.path + "/" + file.path, offset: file.header!.dataStart + tensor.begin)
+        if let other = places.updateValue(place, forKey: tensor.name) {
+          throw CheckpointError.tensorTwice(tensor: tensor.name, first: other.path, second: place.path)
+        }
       }
     }
     self.places = places
@@ -190,7 +193,6 @@ extension Repository {
   ) throws -> String {
     let spaces = WorkspaceShelf()
     var places: [(file: Int, tensor: Int, offset: Int, size: Int)] = []
-    let files = layout.shards.map { ItemHash(prefix: SafetensorsHeader.fileStart($0.headerBytes)) }
     for (index, shard) in layout.shards.enumerated() {
       let head = SafetensorsHeader.fileStart(shard.headerBytes)
       try output.create(shard.path, size: shard.size)
@@ -216,16 +218,15 @@ extension Repository {
       }
     }
     work.itemHash = { hashes[$0] }
-    work.fileHash = { files[$0] }
     let total = places.reduce(0) { $0 + $1.size }
     work.progress = progress.map { report in { report($0, total) } }
     let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
-    try conveyor.run(Conveyor.cut(places.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes), work)
+    try conveyor.run(Conveyor.cutInTurn(places.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes), work)
     var next = 0
     var entries: [Manifest.File] = texts.map {
-      .init(path: $0.path, size: $0.bytes.count, digest: Digest(of: $0.bytes), header: nil, tensors: [])
+      .init(path: $0.path, size: $0.bytes.count, digest: Digest(of: $0.bytes))
     }
-    for (index, shard) in layout.shards.enumerated() {
+    for shard in layout.shards {
       let tensors = shard.tensors.map { tensor -> Manifest.TensorEntry in
         defer { next += 1 }
         let planned = model.plan.tensors[tensor]
@@ -234,9 +235,9 @@ extension Repository {
       }
       entries.append(
         .init(
-          path: shard.path, size: shard.size, digest: files[index].running.finish(),
-          header: (Digest(of: shard.headerBytes), shard.headerBytes.count), tensors: tensors))
+          path: shard.path, size: shard.size, header: (Digest(of: shard.headerBytes), shard.headerBytes.count),
+          tensors: tensors))
     }
-    return Manifest(files: entries).document.digest.hex
+    return Manifest(files: entries, weights: layout.shards.map(\.path)).document.digest.hex
   }
 }

@@ -3,7 +3,8 @@ import Merging
 import Objects
 import Tensors
 
-/// One execution of a plan for the record: digests of every tensor and file, a sketch, and packs for what must be kept.
+/// One execution of a plan for the record: digests of all that the manifest names, a sketch, and packs for what must
+/// be kept.
 final class FusedRun {
   private let layout: FusedLayout
   private let plan: Plan
@@ -33,7 +34,7 @@ final class FusedRun {
     let texts = layout.shards.map(\.headerBytes) + layout.made.map(\.bytes)
     let small = Ingest(
       repository: repository, items: texts.enumerated().map { .bytes(file: $0, size: $1.count) },
-      prefixes: texts.map { _ in [] })
+      prefixes: [])
     try small.run(packing: true, progress: nil) { piece, buffer, _ in
       texts[piece.item].withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[piece.range])) }
     }
@@ -56,9 +57,7 @@ final class FusedRun {
         contents.append(tensor)
       }
     }
-    let weights = Ingest(
-      repository: repository, items: items,
-      prefixes: layout.shards.map { SafetensorsHeader.lengthField($0.headerBytes.count) })
+    let weights = Ingest(repository: repository, items: items, prefixes: [])
     let total = layout.shards.reduce(0) { $0 + $1.size }
     let (model, shards, spaces, draft) = (model, layout.shards, repository.spaces, draft)
     let files = items.map(\.file)
@@ -83,7 +82,7 @@ final class FusedRun {
     guard let small, let weights else { preconditionFailure("the plan has not been run") }
     var files: [Manifest.File] = []
     var next = 0
-    for (index, shard) in layout.shards.enumerated() {
+    for shard in layout.shards {
       let tensors = shard.tensors.enumerated().map { position, tensor in
         Manifest.TensorEntry(
           name: plan.tensors[tensor].name, dtype: plan.tensors[tensor].dtype, shape: plan.tensors[tensor].shape,
@@ -91,17 +90,15 @@ final class FusedRun {
       }
       files.append(
         .init(
-          path: shard.path, size: shard.size, digest: weights.fileDigest(index),
-          header: (weights.digest(next), shard.headerBytes.count), tensors: tensors))
+          path: shard.path, size: shard.size, header: (weights.digest(next), shard.headerBytes.count),
+          tensors: tensors))
       next += 1 + tensors.count
     }
     for (index, made) in layout.made.enumerated() {
       files.append(
-        .init(
-          path: made.path, size: made.bytes.count, digest: small.digest(layout.shards.count + index), header: nil,
-          tensors: []))
+        .init(path: made.path, size: made.bytes.count, digest: small.digest(layout.shards.count + index)))
     }
     files += donor.files.filter { layout.takenOver.contains($0.path) && $0.header == nil }
-    return Manifest(files: files)
+    return Manifest(files: files, weights: layout.shards.map(\.path))
   }
 }

@@ -58,12 +58,13 @@ final class ImportSource {
   }
 
   /// The manifest, once all digests are known.
-  func manifest(item digest: (Int) -> Digest, file fileDigest: (Int) -> Digest) -> Manifest {
+  func manifest(_ ingest: Ingest) -> Manifest {
+    let digest = ingest.digest
     var files: [Manifest.File] = []
     var next = 0
-    for (index, file) in folder.files.enumerated() {
+    for file in folder.files {
       guard let header = file.header else {
-        files.append(.init(path: file.path, size: file.size, digest: digest(next), header: nil, tensors: []))
+        files.append(.init(path: file.path, size: file.size, digest: digest(next)))
         next += 1
         continue
       }
@@ -74,16 +75,22 @@ final class ImportSource {
       }
       files.append(
         .init(
-          path: file.path, size: file.size, digest: fileDigest(index), header: (digest(next), header.headerBytes.count),
-          tensors: tensors))
+          path: file.path, size: file.size, header: (digest(next), header.headerBytes.count), tensors: tensors))
       next = first + tensors.count
     }
-    return Manifest(files: files)
+    return Manifest(files: files, weights: folder.weights.paths)
+  }
+
+  /// The SHA-256 of each safetensors file, for the record.
+  func fileDigests(_ ingest: Ingest) -> [Derivation.FileDigest] {
+    folder.files.indices.filter { folder.files[$0].header != nil }.map {
+      .init(path: folder.files[$0].path, digest: ingest.fileDigest($0))
+    }
   }
 
   /// Samples the tensors that sketches are made of.
   func sketch() throws -> Sketch {
-    let tensors = items.indices.filter { items[$0].tensor != nil }
+    let tensors = items.indices.filter { isWeight(items[$0]) }
     let chosen = Sketch.choose(
       tensors.map { (items[$0].tensor!.name, items[$0].tensor!.dtype, items[$0].tensor!.shape) })
     var entries: [Sketch.Entry] = []
@@ -101,6 +108,11 @@ final class ImportSource {
       entries.append(Sketch.Entry(key: key, values: values))
     }
     return Sketch(entries: entries)
+  }
+
+  /// True for a tensor of the model.
+  func isWeight(_ item: Item) -> Bool {
+    item.tensor != nil && folder.weights.paths.contains(folder.files[item.file].path)
   }
 
   private func path(of file: CheckpointFile) -> String { folder.path + "/" + file.path }

@@ -77,7 +77,9 @@ final class Ingest {
     fill: @escaping (Conveyor.Piece, UnsafeMutableRawBufferPointer, Int) throws -> Void
   ) throws {
     let conveyor = Conveyor(pool: repository.pool, pieceBytes: Frame.blockBytes)
-    let pieces = Conveyor.cut(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
+    // Frames and whole files need all in order; digests of items alone run side by side.
+    let cut = packing || !fileHashes.isEmpty ? Conveyor.cut : Conveyor.cutInTurn
+    let pieces = cut(items.map { ($0.file, $0.size) }, Frame.blockBytes)
     var work = Conveyor.Work(fill: fill)
     if packing {
       work.code = { [unowned self] slot, _ in try code(&slot) }

@@ -54,7 +54,7 @@ final class MaskValues: Sendable {
     if exists(path), !isFolder(path) {
       try add(path, try SafetensorsHeader.read(path))
     } else {
-      for file in try CheckpointFolder.scan(path).files {
+      for file in try CheckpointFolder.scan(path).weightFiles {
         if let header = file.header { try add(path + "/" + file.path, header) }
       }
     }

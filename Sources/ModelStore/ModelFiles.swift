@@ -45,12 +45,18 @@ extension Repository {
     let files = manifest.files.filter { $0.header == nil }
     return ModelFiles(reference: reference, paths: files.map(\.path)) { path in
       guard let file = files.first(where: { $0.path == path }) else { return [] }
-      return try self.readObject(file.digest)
+      return try self.readObject(file.object)
     }
   }
 
-  func mergeSource(of manifest: Manifest, reference: String) -> MergeSource {
-    MergeSource(
+  /// Throws `invalidInput` where two of the model's files have a tensor of one name.
+  func mergeSource(of manifest: Manifest, reference: String) throws -> MergeSource {
+    if let (tensor, first, second) = manifest.ambiguity {
+      throw RepositoryError(
+        .invalidInput, "\(reference): tensor \(tensor) expected in one file, found in \(first) and \(second)",
+        hint: "import the folder again and say which file is the model: --weights \(first)")
+    }
+    return MergeSource(
       input: manifest.mergeInput(reference: reference), files: files(of: manifest, reference: reference))
   }
 }

@@ -122,7 +122,7 @@ struct StoreTensorSource: TensorSource, @unchecked Sendable {
     self.spaces = spaces
     tensors = try models.map { reader in
       var found: [String: TensorBytes] = [:]
-      for tensor in reader.manifest.modelTensors { found[tensor.name] = try reader.open(tensor) }
+      for tensor in reader.manifest.tensors { found[tensor.name] = try reader.open(tensor) }
       return found
     }
   }
@@ -200,7 +200,7 @@ extension Plan {
   /// True where every input has the tensors that the plan reads from it, in dtype and size.
   fileprivate func fits(_ manifests: [Manifest]) -> Bool {
     let tables = manifests.map { manifest in
-      Dictionary(manifest.modelTensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+      Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return reads.allSatisfy { read in
       tables[read.model][read.name].map { $0.dtype == read.dtype && $0.shape == read.shape } ?? false
@@ -213,7 +213,7 @@ extension Manifest {
   func mergeInput(reference: String) -> ModelInput {
     ModelInput(
       reference: reference,
-      tensors: modelTensors.map {
+      tensors: tensors.map {
         TensorInput(name: $0.name, dtype: $0.dtype, shape: $0.shape, digestHex: $0.digest.hex)
       })
   }

@@ -13,8 +13,8 @@ struct Presence: Sendable {
 
   /// Takes a model by what is in packs.
   mutating func add(_ model: Digest, _ manifest: Manifest, isInPack: (Digest) -> Bool) {
-    let isReadable = manifest.files.allSatisfy { isInPack($0.header?.digest ?? $0.digest) }
-    let isStored = isReadable && manifest.tensors.allSatisfy { isInPack($0.digest) }
+    let isReadable = manifest.files.allSatisfy { isInPack($0.object) }
+    let isStored = isReadable && manifest.storedTensors.allSatisfy { isInPack($0.digest) }
     found[model] = isStored ? .stored : .absent
     if isReadable, !isStored { lackTensors.insert(model) }
   }

@@ -41,15 +41,11 @@ extension Repository {
       item.tensor.map { .tensor(file: item.file, size: item.size, dtype: $0.dtype, base: nil) }
         ?? Ingest.Item.bytes(file: item.file, size: item.size)
     }
-    let ingest = Ingest(repository: self, items: items, prefixes: source.prefixes)
+    let ingest = Ingest(repository: self, items: items, prefixes: [])
     try ingest.run(packing: false, progress: nil) { piece, buffer, _ in
       try source.read(item: piece.item, at: piece.range.lowerBound, into: buffer)
     }
-    let manifest = source.manifest {
-      ingest.digest($0)
-    } file: {
-      ingest.fileDigest($0)
-    }
+    let manifest = source.manifest(ingest)
     return manifest.document.digest
   }
 

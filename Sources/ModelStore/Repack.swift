@@ -73,11 +73,11 @@ final class Repack {
     let manifest = try repository.manifest(of: model)
     var found: [Work] = []
     for file in manifest.files {
-      if let row = waiting.removeValue(forKey: file.header?.digest ?? file.digest) { found.append(Work(row: row)) }
+      if let row = waiting.removeValue(forKey: file.object) { found.append(Work(row: row)) }
     }
     var relatives: [[String: Manifest.TensorEntry]]?
     let future = kin.future(of: model, upTo: Repository.depthLimit)
-    for tensor in manifest.tensors {
+    for tensor in manifest.storedTensors {
       guard let row = waiting.removeValue(forKey: tensor.digest) else { continue }
       let near = try relatives ?? kin.near(model).compactMap(table)
       relatives = near

@@ -52,6 +52,8 @@ public struct ImportReport: Sendable {
   public let tensorsDelta: Int
   /// Paths that were left out, such as `.git/`.
   public let leftOut: [String]
+  /// Remarks on how the folder was read: indexes that were passed over.
+  public let remarks: [String]
 
   package var json: JSONValue {
     [
@@ -59,7 +61,7 @@ public struct ImportReport: Sendable {
       "bytes_added": .integer(bytesAdded), "base": .init(base), "base_id": .init(baseID),
       "base_choice": .string(baseChoice), "base_note": .init(baseNote), "tensors": .integer(tensors),
       "tensors_known": .integer(tensorsKnown), "tensors_delta": .integer(tensorsDelta),
-      "left_out": .array(leftOut.map(JSONValue.string)),
+      "left_out": .array(leftOut.map(JSONValue.string)), "remarks": .array(remarks.map(JSONValue.string)),
     ]
   }
 }
@@ -70,8 +72,11 @@ public struct ModelDetails: Sendable {
   public struct File: Sendable {
     public let path: String
     public let bytes: Int
-    public let sha256: String
+    /// Nil for a safetensors file of a merge, which nobody read whole, until it is asked for.
+    public let sha256: String?
     public let tensors: Int
+    /// True where its tensors are the model's.
+    public let isWeights: Bool
   }
 
   /// A tensor of a model.
@@ -101,8 +106,8 @@ public struct ModelDetails: Sendable {
       "files": .array(
         files.map {
           [
-            "path": .string($0.path), "bytes": .integer($0.bytes), "sha256": .string($0.sha256),
-            "tensors": .integer($0.tensors),
+            "path": .string($0.path), "bytes": .integer($0.bytes), "sha256": .init($0.sha256),
+            "tensors": .integer($0.tensors), "weights": .bool($0.isWeights),
           ]
         }),
       "tensors": .array(

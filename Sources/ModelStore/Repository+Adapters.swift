@@ -31,7 +31,7 @@ extension Repository {
         "\(path): a model expected as the adapter's base, found the \(manifest.kind.rawValue) \(try label(base))")
     }
     _ = try adapter.applied(
-      to: manifest.modelTensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: $0.shape) }, path: path)
+      to: manifest.tensors.map { TensorOutline(name: $0.name, dtype: $0.dtype, shape: $0.shape) }, path: path)
     return AdapterLink(adapter: adapter, base: base, isFound: declared == nil)
   }
 
@@ -54,11 +54,7 @@ extension Repository {
   ) throws -> ImportReport {
     let ingest = try ingest(source, base: nil, progress: progress)
     try source.refuseChanges()
-    let manifest = source.manifest {
-      ingest.digest($0)
-    } file: {
-      ingest.fileDigest($0)
-    }
+    let manifest = source.manifest(ingest)
     let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
     let isNew = try extraction != nil || !isKnown || linkedBase(of: model) != link.base
@@ -71,6 +67,7 @@ extension Repository {
         } ?? []))
     derivation.method = link.adapter.summary
     derivation.extraction = extraction?.record
+    derivation.files = source.fileDigests(ingest)
     let added = try publishStored(
       manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew,
       permission: permission)
@@ -78,6 +75,7 @@ extension Repository {
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
       base: try label(link.base), baseID: link.base.hex, baseChoice: link.isFound ? "named" : "declared",
       baseNote: "an adapter of it: \(link.adapter.summary)", tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 }

@@ -32,8 +32,8 @@ extension Repository {
     try pool.run(models.count) { ticket, _ in
       let manifest = try manifest(of: models[ticket].model.id)
       let kind = manifest.kind
-      let tensors = manifest.tensors.map { ($0.digest, TensorKind($0.name, in: kind)) }
-      let files = manifest.files.map { ($0.header?.digest ?? $0.digest, TensorKind.file) }
+      let tensors = manifest.storedTensors.map { ($0.digest, TensorKind($0.name, in: kind)) }
+      let files = manifest.files.map { ($0.object, TensorKind.file) }
       found.withLock { kinds in
         // Whoever comes first: the answer does not depend on which.
         for (digest, kind) in tensors + files { kinds[digest] = min(kind, kinds[digest] ?? kind) }

@@ -85,7 +85,9 @@ extension Repository {
     guard let digest = Digest(hex: text) else { return nil }
     return try lineage.models().map(\.model.id).first { model in
       let files = try manifest(of: model).files.filter { $0.header != nil && !$0.path.contains("/") }
-      return !files.isEmpty && Digest(of: files.flatMap { $0.digest.bytes }) == digest
+      let known = try files.isEmpty ? [:] : fileDigests(of: model)
+      let digests = files.compactMap { known[$0.path] }
+      return !files.isEmpty && digests.count == files.count && Digest(of: digests.flatMap(\.bytes)) == digest
     }
   }
 

@@ -77,7 +77,7 @@ extension Repository {
             file: index, offset: offset, size: size, digest: digest, label: label, bytes: .frame(object)))
       }
       guard let header = file.header else {
-        try stored(file.digest, 0, file.size, file.path)
+        try stored(file.object, 0, file.size, file.path)
         continue
       }
       try stored(header.digest, 8, header.size, "\(file.path): header")
@@ -115,14 +115,18 @@ extension Repository {
 
   /// Produces all items block by block on all workers, hands each block to `sink`, those of an item in order, and
   /// proves every item by its digest. A block may reach the sink before its item is proved.
+  ///
+  /// - Parameter files: what digests each file, where whole files are wanted too.
   func stream(
-    _ items: [ExportItem], progress: ((Int) -> Void)?,
+    _ items: [ExportItem], files: [ItemHash] = [], progress: ((Int) -> Void)?,
     sink: (ExportItem, _ offset: Int, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let hashes = items.map { _ in ItemHash() }
     try withoutActuallyEscaping(sink) { sink in
       let conveyor = Conveyor(pool: pool, pieceBytes: Frame.blockBytes)
-      let pieces = Conveyor.cutInTurn(items.map { ($0.file, $0.size) }, pieceBytes: Frame.blockBytes)
+      // Whole files are digested in order; items alone run side by side.
+      let cut = files.isEmpty ? Conveyor.cutInTurn : Conveyor.cut
+      let pieces = cut(items.map { ($0.file, $0.size) }, Frame.blockBytes)
       var work = Conveyor.Work(fill: { [spaces] piece, buffer, _ in
         guard buffer.count > 0 else { return }
         try spaces.withWorkspace { try items[piece.item].bytes.read(at: piece.range.lowerBound, into: buffer, $0) }
@@ -133,6 +137,7 @@ extension Repository {
         }
       }
       work.itemHash = { hashes[$0] }
+      if !files.isEmpty { work.fileHash = { files[$0] } }
       work.digested = { index in
         let found = hashes[index].running.finish()
         guard found == items[index].digest else {

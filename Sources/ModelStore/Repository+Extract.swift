@@ -38,7 +38,7 @@ extension Repository {
       let config = readers[1].manifest.files.first { $0.path == "config.json" && $0.header == nil }
       let extraction = try Extraction(
         of: readers[0].manifest, base: readers[1].manifest, rank: rank, baseName: base,
-        config: config.flatMap { try? JSONValue.parse(try readObject($0.digest)) })
+        config: config.flatMap { try? JSONValue.parse(try readObject($0.object)) })
       let search = LowRankFit.Search(seed: seed)
       let target = out ?? temporaryPath("-adapter")
       var isDone = false

@@ -12,19 +12,20 @@ extension Repository {
   ///   - name: what to call the model; nil leaves it unnamed.
   ///   - base: a reference to the model it was fine-tuned from; nil looks for the nearest stored one. The base of an
   ///     adapter, by nil the one that its configuration names.
+  ///   - weights: the safetensors file or index that is the model; nil for the rule of `WeightFiles`.
   ///   - madeBy: who, for the record; nil for `user@host`.
   ///   - permission: what holds for the name, if it is given one.
   ///   - progress: told bytes done and bytes in all, from any thread.
   public func importCheckpoint(
-    at path: String, name: String?, base: String?, madeBy: String? = nil, permission: Permission = Permission(),
-    progress: (@Sendable (Int, Int) -> Void)? = nil
+    at path: String, name: String?, base: String?, weights: String? = nil, madeBy: String? = nil,
+    permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ImportReport {
     try door {
       try requireWritable()
       if let name { try Names.check(name) }
       let declared = try base.map { try resolve($0) }
       if let base, let declared { try manifest(of: declared).kind.requireWeights(base) }
-      let folder = try CheckpointFolder.scan(path)
+      let folder = try CheckpointFolder.scan(path, weights: weights)
       let source = ImportSource(folder: folder)
       try requireSpace(for: source.bytes)
       if let report = try importNamed(
@@ -41,11 +42,7 @@ extension Repository {
       let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
       let ingest = try ingest(source, base: choice.used, progress: progress)
       try source.refuseChanges()
-      let manifest = source.manifest {
-        ingest.digest($0)
-      } file: {
-        ingest.fileDigest($0)
-      }
+      let manifest = source.manifest(ingest)
       return try publishImport(
         manifest, source: source, ingest: ingest, choice: choice, sketch: sketch, name: name,
         madeBy: madeBy ?? whoami(), permission: permission)
@@ -64,7 +61,8 @@ extension Repository {
         items.append(.bytes(file: item.file, size: item.size))
         continue
       }
-      let base = try bases[tensor.name].flatMap {
+      let folder = source.folder.files[item.file].path.folder
+      let base = try (bases[folder.joined(tensor.name)] ?? bases[tensor.name]).flatMap {
         try openBase($0, for: tensor.dtype, tensor.shape, below: base?.steps ?? 0)
       }
       items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: base))
@@ -77,9 +75,18 @@ extension Repository {
     return ingest
   }
 
-  /// A model's tensors by name.
+  /// A model's tensors by name; where it has none of a name, the tensors of its other files, with their folder before
+  /// it and without.
   func tensorsByName(of model: Digest) throws -> [String: Manifest.TensorEntry] {
-    Dictionary(try manifest(of: model).tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let manifest = try manifest(of: model)
+    var found = Dictionary(manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for file in manifest.files {
+      for tensor in file.tensors {
+        let names = [file.path.folder.joined(tensor.name), tensor.name]
+        for name in names where found[name] == nil { found[name] = tensor }
+      }
+    }
+    return found
   }
 
   private func publishImport(
@@ -114,6 +121,7 @@ extension Repository {
       kind: "import", model: model, madeAt: now(), madeBy: madeBy,
       tool: Self.tool, parents: parents)
     derivation.sketch = sketch
+    derivation.files = source.fileDigests(ingest)
     let added = try publishStored(
       manifest, ingest, by: derivation, name: name, sketch: sketch, isKnown: isKnown, isNew: isNew,
       permission: permission)
@@ -122,7 +130,8 @@ extension Repository {
       base: try used.map { try label($0) }, baseID: used?.hex,
       baseChoice: used.map { $0 == choice.declared ? "declared" : "found" } ?? "none",
       baseNote: notes.isEmpty ? nil : notes.joined(separator: "; "), tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 
   /// Records a model whose bytes are in sealed packs, and how it was made; durable when it returns.

@@ -131,7 +131,7 @@ private struct LearningInputs {
     tuned = Array(models.dropFirst())
     let isFactor = manifests[0].kind == .adapter
     space = isFactor ? .loraFactor : .weight
-    tensors = manifests[0].modelTensors.filter(\.dtype.isMergeable).map { ($0.name, $0.shape) }
+    tensors = manifests[0].tensors.filter(\.dtype.isMergeable).map { ($0.name, $0.shape) }
     let bases = try isFactor ? models.map { try repository.linkedBase(of: $0) } : []
     for (other, reference) in zip(bases, references) where other == nil || other != bases[0] {
       throw RepositoryError(

@@ -15,12 +15,17 @@ extension Repository {
   }
 
   /// A model with its files, tensors and parents.
-  public func show(_ reference: String) throws(RepositoryError) -> ModelDetails {
+  ///
+  /// - Parameter withDigests: computes the SHA-256 of files that is not on record, for which they are read once.
+  public func show(
+    _ reference: String, withDigests: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
+  ) throws(RepositoryError) -> ModelDetails {
     try door {
       let model = try resolve(reference)
       guard let row = try lineage.model(model) else { throw LineageError.unknownModel(model) }
       let manifest = try manifest(of: model)
       let derivation = try making(of: model)
+      let digests = try withDigests ? allFileDigests(of: model, progress: progress) : fileDigests(of: model)
       return ModelDetails(
         summary: summary(
           row, names: try lineage.names(of: model),
@@ -28,7 +33,9 @@ extension Repository {
           try standing(of: subject(row))),
         weightsID: row.weightsID.hex,
         files: manifest.files.map {
-          .init(path: $0.path, bytes: $0.size, sha256: $0.digest.hex, tensors: $0.tensors.count)
+          .init(
+            path: $0.path, bytes: $0.size, sha256: digests[$0.path]?.hex, tensors: $0.tensors.count,
+            isWeights: manifest.weights.contains($0.path))
         },
         tensors: manifest.tensors.map {
           .init(name: $0.name, dtype: $0.dtype.rawValue, shape: $0.shape.dimensions, sha256: $0.digest.hex)

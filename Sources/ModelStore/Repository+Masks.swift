@@ -123,7 +123,7 @@ extension Repository {
     }
     return MaskDraft(
       space: manifest.isAdapter ? .loraFactor : .weight, rule: rule,
-      tensors: manifest.modelTensors.filter(\.dtype.isMergeable).map { tensor($0.name, $0.shape, density) },
+      tensors: manifest.tensors.filter(\.dtype.isMergeable).map { tensor($0.name, $0.shape, density) },
       parents: parents)
   }
 
@@ -135,9 +135,9 @@ extension Repository {
     for (reader, reference) in zip(readers, [tuned, aligned]) { try reader.manifest.kind.requireWeights(reference) }
     try TensorShapes(tuned, readers[0].manifest).requireSame(as: TensorShapes(aligned, readers[1].manifest))
     let others = Dictionary(
-      readers[1].manifest.modelTensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+      readers[1].manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var tensors: [MaskDraft.Tensor] = []
-    for tensor in readers[0].manifest.modelTensors where tensor.dtype.isMergeable {
+    for tensor in readers[0].manifest.tensors where tensor.dtype.isMergeable {
       guard let other = others[tensor.name], other.dtype.isMergeable else { continue }
       let change = try ChangeReader(tensor, of: readers[0], minus: other, of: readers[1])
       let count = Int((share * Double(change.elements)).rounded())

@@ -65,11 +65,7 @@ extension Repository {
   ) throws -> ImportReport {
     let ingest = try ingest(source, base: nil, progress: progress)
     try source.refuseChanges()
-    let manifest = source.manifest {
-      ingest.digest($0)
-    } file: {
-      ingest.fileDigest($0)
-    }
+    let manifest = source.manifest(ingest)
     let model = manifest.document.digest
     let isKnown = try lineage.model(model)?.state == .stored
     var derivation = Derivation(
@@ -78,6 +74,7 @@ extension Repository {
     derivation.method = summary
     derivation.training = training
     derivation.record = record
+    derivation.files = source.fileDigests(ingest)
     let recorded = try lineage.derivations(of: model).map { Set($0.parents.map(\.parent)) }
     let isNew = !isKnown || !recorded.contains { $0.isSuperset(of: parents.map(\.model)) }
     let added = try publishStored(
@@ -86,7 +83,8 @@ extension Repository {
     return ImportReport(
       id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added, base: nil,
       baseID: nil, baseChoice: "none", baseNote: "\(kind.text): \(summary)", tensors: manifest.tensors.count,
-      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut)
+      tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
+      remarks: source.folder.remarks)
   }
 
   /// Stores a mask's folder after counting its bits.
@@ -139,7 +137,9 @@ extension Repository {
   /// Throws where a mask's bits are not those that its configuration counts.
   private func count(_ mask: Mask, in source: ImportSource) throws {
     let items = Dictionary(
-      source.items.enumerated().compactMap { index, item in item.tensor.map { ($0.name, index) } },
+      source.items.enumerated().compactMap { index, item in
+        source.isWeight(item) ? item.tensor.map { ($0.name, index) } : nil
+      },
       uniquingKeysWith: { first, _ in first })
     let block = Frame.blockBytes
     let blocks = mask.tensors.enumerated().flatMap { index, tensor in

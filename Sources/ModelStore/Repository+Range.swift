@@ -122,7 +122,10 @@ extension Repository {
 
   /// A tensor of a model by its name.
   fileprivate func tensor(_ name: String, of reader: ModelReader) throws -> Manifest.TensorEntry {
-    if let tensor = reader.manifest.tensors.first(where: { $0.name == name }) { return tensor }
+    // The model's own first.
+    for tensors in [reader.manifest.tensors, reader.manifest.storedTensors] {
+      if let tensor = tensors.first(where: { $0.name == name }) { return tensor }
+    }
     throw RepositoryError(
       .notFound, "model \(try label(reader.model)) has no tensor \(name)",
       hint: "see its tensors with: stemma show \(try label(reader.model)) --tensors")
@@ -188,7 +191,7 @@ private struct PartRange {
   }
 
   private mutating func add(_ file: Manifest.File, of reader: ModelReader, in repository: Repository) throws {
-    guard let header = file.header else { return try add(file.digest, 0, file.size, file.path, in: repository) }
+    guard let header = file.header else { return try add(file.object, 0, file.size, file.path, in: repository) }
     let field = SafetensorsHeader.lengthField(header.size)
     segments.append(Segment(place: 0..<field.count, unit: 1, source: .text(field)))
     try add(header.digest, field.count, header.size, "\(file.path): header", in: repository)

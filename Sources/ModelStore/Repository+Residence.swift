@@ -52,7 +52,7 @@ extension Repository {
       let reader = try ModelReader(try resolve(reference), in: self)
       var missing: [(tensor: Manifest.TensorEntry, bytes: TensorBytes)] = []
       var seen: Set<Digest> = []
-      for tensor in reader.manifest.tensors where seen.insert(tensor.digest).inserted {
+      for tensor in reader.manifest.storedTensors where seen.insert(tensor.digest).inserted {
         let bytes = try reader.open(tensor)
         if case .fused = bytes { missing.append((tensor, bytes)) }
       }
@@ -63,7 +63,7 @@ extension Repository {
         let base = try bases[tensor.name].flatMap { try openBase($0, for: tensor.dtype, tensor.shape) }
         return .tensor(file: 0, size: tensor.bytes, dtype: tensor.dtype, base: base)
       }
-      let ingest = Ingest(repository: self, items: items, prefixes: [[]])
+      let ingest = Ingest(repository: self, items: items, prefixes: [])
       try ingest.run(packing: true, progress: progress.map { report in { report($0, total) } }) {
         [spaces] piece, buffer, _ in
         guard buffer.count > 0 else { return }
@@ -142,14 +142,14 @@ extension Repository {
       // Virtual models are computed; all else of them is in packs.
       let objects =
         others[ticket].state == .stored
-        ? manifest.objects : manifest.files.map { $0.header?.digest ?? $0.digest }
+        ? manifest.objects : manifest.files.map { $0.object }
       needed.withLock { for object in objects { $0[object] = others[ticket].id } }
     }
     let owners = needed.withLock { $0 }
     let manifest = try self.manifest(of: model)
-    let own = Set(manifest.files.map { $0.header?.digest ?? $0.digest })
+    let own = Set(manifest.files.map { $0.object })
     var seen: Set<Digest> = []
-    let tensors = try manifest.tensors.filter {
+    let tensors = try manifest.storedTensors.filter {
       try owners[$0.digest] == nil && !own.contains($0.digest) && seen.insert($0.digest).inserted
         && lineage.object($0.digest) != nil
     }

@@ -84,8 +84,8 @@ extension Repository {
 
   private static func changedMatrices(_ readers: [ModelReader]) -> [Pair] {
     let others = Dictionary(
-      readers[1].manifest.modelTensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    return readers[0].manifest.modelTensors.compactMap { tensor in
+      readers[1].manifest.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    return readers[0].manifest.tensors.compactMap { tensor in
       guard let other = others[tensor.name], tensor.dtype.isMergeable, other.dtype.isMergeable,
         tensor.shape.dimensions.count == 2, tensor.shape.elementCount != 0,
         tensor.dtype != other.dtype || tensor.digest != other.digest

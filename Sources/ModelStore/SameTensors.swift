@@ -15,7 +15,7 @@ struct TensorShapes {
 
   init(_ label: String, _ mask: Mask) { self.init(label, mask.tensors.map { ($0.name, $0.shape) }) }
   init(_ label: String, _ subspace: Subspace) { self.init(label, subspace.tensors.map { ($0.name, $0.shape) }) }
-  init(_ label: String, _ manifest: Manifest) { self.init(label, manifest.modelTensors.map { ($0.name, $0.shape) }) }
+  init(_ label: String, _ manifest: Manifest) { self.init(label, manifest.tensors.map { ($0.name, $0.shape) }) }
 
   /// Throws `invalidInput`, naming the tensors, where the other has not the same ones in the same shapes.
   func requireSame(as other: TensorShapes) throws {

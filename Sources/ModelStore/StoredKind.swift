@@ -96,6 +96,6 @@ extension Repository {
 
   private func text(_ path: String, of manifest: Manifest) throws -> [UInt8] {
     guard let file = manifest.files.first(where: { $0.path == path }) else { return [] }
-    return try readObject(file.digest)
+    return try readObject(file.object)
   }
 }

@@ -31,6 +31,8 @@ final class TemporaryFolder: Sendable {
     try write(name, Array(text.utf8))
   }
 
+  func read(_ name: String) throws -> [UInt8] { try Array(Data(contentsOf: URL(fileURLWithPath: path(name)))) }
+
   func link(_ name: String, to target: String) throws {
     try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target)
   }

@@ -53,10 +53,9 @@ struct ManyModelsTests {
         let files = manifest.files.map { file in
           file.path != "config.json"
             ? file
-            : Manifest.File(
-              path: "copy-\(number).json", size: file.size, digest: file.digest, header: nil, tensors: [])
+            : Manifest.File(path: "copy-\(number).json", size: file.size, digest: file.object)
         }
-        let copy = Manifest(files: files).document
+        let copy = Manifest(files: files, weights: manifest.weights).document
         let derivation = Derivation(
           kind: "import", model: copy.digest, sequence: start + 2 * number, madeAt: now(), madeBy: "test",
           tool: Repository.tool, parents: [])

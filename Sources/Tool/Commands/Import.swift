@@ -16,6 +16,9 @@ struct Import: ParsableCommand {
       is checked against its base, which has to be in the store: that of --base, else the one that its configuration \
       names. Recipes use it as 'base+adapter', or by its own name. Folders of masks and subspaces are stored as such.
 
+      The model is the tensors of the shards that model.safetensors.index.json lists, or of model.safetensors; other \
+      safetensors files, as in folders inside, are kept beside it. --weights says which file or index it is.
+
       Examples:  stemma import ./math-tune --name math --base base
                  stemma import ./math-lora --name math-lora --base base
       """)
@@ -29,6 +32,9 @@ struct Import: ParsableCommand {
   @Option(help: ArgumentHelp("The stored model that this one was made from.", valueName: "model"))
   var base: String?
 
+  @Option(help: ArgumentHelp("The safetensors file or index in the folder that is the model.", valueName: "file"))
+  var weights: String?
+
   @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
   var madeBy: String?
 
@@ -41,9 +47,11 @@ struct Import: ParsableCommand {
     let progress = options.progress("importing")
     defer { progress.finish() }
     let report = try repository.importCheckpoint(
-      at: folder, name: name, base: base, madeBy: madeBy, permission: gate.permission, progress: progress.update)
+      at: folder, name: name, base: base, weights: weights, madeBy: madeBy, permission: gate.permission,
+      progress: progress.update)
     progress.finish()
     options.show(report.json) { Self.text(report) }
+    for remark in report.remarks { options.remark(remark.plain) }
     if !report.leftOut.isEmpty { options.remark("left out: " + report.leftOut.joined(separator: ", ").plain) }
   }
 

@@ -10,6 +10,9 @@ struct Show: ParsableCommand {
     discussion: """
       Text shows the first tensors only; --tensors shows all of them, and --json always does.
 
+      The SHA-256 of a safetensors file is on record where the file was imported. Of a merge it is '-', null with \
+      --json, until --sha256 computes it.
+
       Example:  stemma show math --tensors
       """)
 
@@ -19,10 +22,17 @@ struct Show: ParsableCommand {
   @Flag(help: "List every tensor.")
   var tensors = false
 
+  @Flag(help: "Compute the SHA-256 of files that is not on record.")
+  var sha256 = false
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let details = try options.open().show(model)
+    let repository = try options.open()
+    let progress = options.progress("computing")
+    defer { progress.finish() }
+    let details = try repository.show(model, withDigests: sha256, progress: progress.update)
+    progress.finish()
     options.show(details.json) { text(details) }
   }
 
@@ -53,7 +63,8 @@ struct Show: ParsableCommand {
   private func files(_ details: ModelDetails) -> String {
     var table = Table(["FILE", "SIZE", "TENSORS", "SHA-256"], numbers: [1, 2])
     for file in details.files {
-      table.add([file.path, file.bytes.asSize, file.tensors > 0 ? file.tensors.grouped : "", file.sha256.shortID])
+      let tensors = file.tensors > 0 ? file.tensors.grouped : ""
+      table.add([file.path, file.bytes.asSize, tensors, file.sha256?.shortID ?? "-"])
     }
     return table.text
   }
