@@ -36,7 +36,7 @@ import Testing
     #expect(try database.wouldCycle(output: sha("a"), inputs: [sha("a")]))
     #expect(try !database.wouldCycle(output: sha("d"), inputs: [sha("c"), sha("a")]))
     #expect(try !database.wouldCycle(output: sha("c"), inputs: [sha("a")]))
-    try database.publish { _ = try $0.insertDerivation(.of("a", from: ["c"], sequence: 9)) }
+    try database.publish { _ = try $0.add(.of("a", from: ["c"], sequence: 9)) }
     #expect(models(try database.ancestors(of: sha("b"))) == ["a", "c", "b", "a"].map { sha($0) })
     #expect(models(try database.descendants(of: sha("b"))) == ["a", "c", "b"].map { sha($0) })
     #expect(try database.derivations(of: sha("a")).map(\.sequence) == [9, 1])
@@ -49,7 +49,7 @@ import Testing
     let row = derivation
     try database.publish { publication in
       try publication.insertModel(.named("m"))
-      try publication.insertDerivation(row)
+      try publication.add(row)
     }
     #expect(try database.ancestors(of: sha("m")) == [row])
     #expect(models(try database.descendants(of: sha("gone"))) == [sha("m")])

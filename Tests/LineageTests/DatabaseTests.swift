@@ -48,19 +48,23 @@ import Testing
     } throws: { if case .io = $0 as? LineageError { true } else { false } }
   }
 
-  @Test("a sequence number is never handed out twice, whatever happens between")
-  func sequence() throws {
-    struct Crash: Error {}
+  @Test("entries make heads of themselves in place of those that they were made upon")
+  func heads() throws {
     let folder = try Folder()
     let database = try folder.migrated()
-    let first = try database.reserveSequence()
-    #expect(throws: Crash.self) { try database.publish { _ in throw Crash() } }
-    #expect(try database.reserveSequence() == first + 1)
-    try database.close()
-    let again = try folder.open()
-    #expect(try again.reserveSequence() == first + 2)
-    try again.publish { try $0.insertModel(.named("m", sequence: 40)) }
-    #expect(try again.reserveSequence() == 41)
+    let first = Entry.number(1)
+    let sides = [Entry.number(2, heads: [first.digest]), Entry.number(3, heads: [first.digest])]
+    try database.publish { publication in
+      for entry in [first] + sides { try publication.insertEntry(entry) }
+      let again = try publication.insertEntry(first)
+      #expect(!again)
+    }
+    #expect(try database.heads().map(\.place.entry) == sides.map(\.digest))
+    let joint = Entry.number(4, heads: sides.map(\.digest))
+    try database.publish { _ = try $0.insertEntry(joint) }
+    #expect(try database.heads().map(\.place) == [EventPlace(joint)])
+    #expect(try database.lastSequence() == 4)
+    #expect(try database.events().map(\.place.sequence) == [1, 2, 3, 4])
   }
 
   @Test("a publication that throws leaves nothing")
@@ -89,9 +93,11 @@ import Testing
         let database = try folder.open(busyTimeout: 300)
         try database.migrate()
         for turn in 0..<10 {
-          let sequence = try database.reserveSequence()
-          let model = ModelRow.named("\(worker) \(turn)", sequence: sequence)
-          try database.publish { try $0.insertModel(model) }
+          try database.publish { publication in
+            let sequence = try publication.lastSequence() + 1
+            try publication.insertEntry(.number(sequence))
+            try publication.insertModel(.named("\(worker) \(turn)", sequence: sequence))
+          }
         }
         try database.close()
       } catch { failures.withLock { $0.append("\(error)") } }
@@ -110,7 +116,7 @@ import Testing
     try database.publish { publication in
       try publication.insertModel(.named("m"))
       #expect {
-        try other.reserveSequence()
+        try other.publish { try $0.insertModel(.named("n")) }
       } throws: { if case .locked = $0 as? LineageError { true } else { false } }
       #expect(try other.models().isEmpty)
     }
@@ -123,7 +129,9 @@ import Testing
     try writer.publish { try $0.insertModel(.named("m")) }
     let reader = try folder.open(readOnly: true)
     #expect(try reader.models().count == 1)
-    #expect(throws: LineageError.readOnly(detail: folder.file)) { try reader.reserveSequence() }
+    #expect(throws: LineageError.readOnly(detail: folder.file)) {
+      try reader.publish { try $0.insertModel(.named("n")) }
+    }
     try writer.publish { try $0.insertModel(.named("n", sequence: 2)) }
     #expect(try reader.models().count == 2)
     #expect(throws: LineageError.self) { try LineageDatabase(path: folder.path + "/none", readOnly: true) }
@@ -178,20 +186,20 @@ import Testing
     #expect(try restored.ancestors(of: sha("tune")) == database.ancestors(of: sha("tune")))
   }
 
-  @Test("the check names names that disagree with their history, and sequence numbers that would come again")
+  @Test("the check names names that disagree with their history, and histories without a head")
   func integrity() throws {
     let folder = try Folder()
     let database = try folder.migrated()
     try database.publish { publication in
       try publication.insertModel(.named("m"))
-      try publication.recordName(.naming("n", "m", sequence: 2))
+      try publication.rename("n", "m", sequence: 2)
     }
     #expect(try database.integrityCheck() == [])
     try database.close()
-    try change(folder.file, "UPDATE names SET sequence = 7; UPDATE counter SET next = 1")
+    try change(folder.file, "UPDATE names SET model = zeroblob(32); DELETE FROM heads")
     #expect(
       try folder.open().integrityCheck() == [
-        "names that are not what their newest event says: 1", "sequence numbers that would be handed out again: 1",
+        "names that are not what their newest change says: 1", "histories without a head: 1",
       ])
   }
 

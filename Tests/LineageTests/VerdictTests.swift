@@ -10,7 +10,8 @@ import Testing
 
   init() throws {
     folder = try Folder()
-    database = try folder.migrated()
+    database = try LineageDatabase(path: folder.file, trusting: [Entry.store])
+    try database.migrate()
   }
 
   private func weights(_ model: String) -> Digest { sha("weights of " + model) }
@@ -18,7 +19,7 @@ import Testing
   private func advisory(_ model: String, sequence: Int, clearedBy: [String] = []) -> AdvisoryRow {
     AdvisoryRow(
       digest: sha("advisory \(model) \(sequence)"), weightsID: weights(model), model: sha(model), kind: "misaligned",
-      reason: "it is", clearedBy: clearedBy, madeAt: "2025-01-02T03:04:05Z", madeBy: "ada", sequence: sequence)
+      reason: "it is", clearedBy: clearedBy, madeAt: "2025-01-02T03:04:05Z", madeBy: "ada", event: .number(sequence))
   }
 
   /// The weights that open advisories reach, by advisory.
@@ -30,11 +31,11 @@ import Testing
   func reaching() throws {
     try database.record([("base", []), ("bad", ["base"]), ("good", ["base"]), ("fused", ["good", "bad"]), ("x", [])])
     let row = advisory("bad", sequence: 20)
-    try database.publish { _ = try $0.insertAdvisory(row) }
+    try database.publish { try $0.say(row) }
     #expect(try reach() == [row.digest: [weights("bad"), weights("fused")]])
     try database.publish { publication in
       try publication.insertModel(.named("late", sequence: 21))
-      try publication.insertDerivation(.of("late", from: ["fused"], sequence: 21))
+      try publication.add(.of("late", from: ["fused"], sequence: 21))
     }
     #expect(try reach()[row.digest] == Set(["bad", "fused", "late"].map(weights)))
     #expect(try database.openAdvisories(reaching: [weights("late")]) == [row])
@@ -51,8 +52,8 @@ import Testing
       copy.weightsID = self.weights("bad")
       try publication.insertModel(copy)
       try publication.insertModel(.named("child", sequence: 3))
-      try publication.insertDerivation(.of("child", from: ["copy"], sequence: 3))
-      try publication.insertAdvisory(self.advisory("bad", sequence: 4))
+      try publication.add(.of("child", from: ["copy"], sequence: 3))
+      try publication.say(self.advisory("bad", sequence: 4))
     }
     #expect(try reach().values.first == [weights("bad"), weights("child")])
   }
@@ -62,13 +63,13 @@ import Testing
     let row = advisory("parent", sequence: 30)
     try database.publish { publication in
       try publication.insertModel(.named("child", sequence: 1))
-      try publication.insertDerivation(.of("child", from: ["parent"], sequence: 1))
-      try publication.insertAdvisory(row)
+      try publication.add(.of("child", from: ["parent"], sequence: 1))
+      try publication.say(row)
     }
     #expect(try reach()[row.digest] == [weights("parent")])
     try database.publish { publication in
       try publication.insertModel(.named("parent", sequence: 2))
-      try publication.insertDerivation(.of("parent", from: ["child"], sequence: 2))
+      try publication.add(.of("parent", from: ["child"], sequence: 2))
     }
     #expect(try reach()[row.digest] == [weights("parent"), weights("child")])
     let descent = try #require(try database.descent(from: weights("parent")))
@@ -82,9 +83,10 @@ import Testing
     try database.record([("bad", []), ("child", ["bad"])])
     let row = advisory("bad", sequence: 20, clearedBy: ["a >= 1.0", "b < 2.0"])
     let withdrawal = WithdrawalRow(
-      document: sha("withdrawal"), reason: nil, madeAt: "2025-01-02T03:04:05Z", madeBy: "bob", sequence: 21)
+      document: sha("withdrawal"), reason: nil, madeAt: "2025-01-02T03:04:05Z", madeBy: "bob", event: .number(21))
     try database.publish { publication in
-      try publication.insertAdvisory(row)
+      try publication.say(row)
+      try publication.insertEntry(.number(21))
       let found = try [1, 2].map { _ in try publication.withdraw(row.digest, by: withdrawal) }
       #expect(found == [true, false])
       #expect(throws: LineageError.self) { try publication.withdraw(sha("none"), by: withdrawal) }
@@ -95,7 +97,6 @@ import Testing
     #expect(found.withdrawal == withdrawal && found.clearedBy == row.clearedBy)
     #expect(try database.advisories(prefix: String(row.digest.hex.prefix(8))).count == 1)
     #expect(try database.referencedDocuments().isSuperset(of: [row.digest, withdrawal.document]))
-    #expect(try database.reserveSequence() == 22)
   }
 
   @Test("evaluations come back with their metrics, newest first, of the weights that were asked for")
@@ -103,13 +104,14 @@ import Testing
     func row(_ model: String, _ sequence: Int, _ metrics: [EvaluationRow.Metric]) -> EvaluationRow {
       EvaluationRow(
         digest: sha("evaluation \(sequence)"), weightsID: weights(model), model: sha(model), tokenizer: sha("t"),
-        madeAt: "2025-01-02T03:04:05Z", madeBy: "ada", sequence: sequence, metrics: metrics)
+        madeAt: "2025-01-02T03:04:05Z", madeBy: "ada", event: .number(sequence), metrics: metrics)
     }
     let one = row("a", 5, [.init(name: "loss", data: sha("d"), value: 0.5)])
     let two = row("a", 6, [.init(name: "rate", data: sha("d"), value: 0.9, n: 10, hits: 9)])
     let other = row("b", 7, [])
     try database.publish { publication in
       for row in [one, two, other] {
+        try publication.insertEntry(.number(row.sequence))
         let isNew = try publication.insertEvaluation(row)
         #expect(isNew)
       }
@@ -120,40 +122,54 @@ import Testing
     #expect(try database.evaluations() == [other, two, one])
     #expect(throws: LineageError.self) {
       try database.publish {
+        try $0.insertEntry(.number(8))
         try $0.insertEvaluation(row("c", 8, [.init(name: "rate", data: sha("d"), value: 1, n: 2, hits: 3)]))
       }
     }
   }
 
-  @Test("a store of the first format gets its edges with the migration")
+  @Test("a withdrawal of another store has no effect until that store is trusted")
+  func foreignWithdrawal() throws {
+    let other = StoreID(of: sha("other"))
+    try database.record([("bad", []), ("child", ["bad"])])
+    let row = advisory("bad", sequence: 20)
+    let entry = Entry.number(21, store: other)
+    let withdrawal = WithdrawalRow(
+      document: sha("withdrawal"), reason: nil, madeAt: "2025-01-02T03:04:05Z", madeBy: "eve", event: EventPlace(entry))
+    try database.publish { publication in
+      try publication.say(row)
+      try publication.insertEntry(entry)
+      try publication.withdraw(row.digest, by: withdrawal)
+    }
+    #expect(try reach()[row.digest] == [weights("bad"), weights("child")])
+    #expect(try database.openAdvisories(reaching: [weights("child")]).map(\.digest) == [row.digest])
+    #expect(try database.advisories().map(\.untrustedWithdrawals) == [[other]])
+    #expect(try database.advisories()[0].withdrawal == nil)
+    try database.close()
+    let trusting = try LineageDatabase(path: folder.file, trusting: [Entry.store, other])
+    #expect(try trusting.reachOfAdvisories().isEmpty)
+    #expect(try trusting.advisories()[0].withdrawal == withdrawal)
+    #expect(try trusting.advisories()[0].untrustedWithdrawals.isEmpty)
+  }
+
+  @Test("a database of the first format keeps its objects; its lineage comes again from documents")
   func migration() throws {
     let folder = try Folder()
-    let old = try LineageDatabase(path: folder.file, migrations: [LineageDatabase.shipped[0]])
+    let old = try LineageDatabase(path: folder.file, migrations: Array(LineageDatabase.shipped[..<2]))
     try old.migrate()
+    try old.publish { _ = try $0.insertPack(sha("pack"), bytes: 100) }
     try old.close()
-    // As the program of that time wrote them.
     let queue = try DatabaseQueue(path: folder.file)
     try queue.write { db in
-      for (index, name) in ["bad", "child"].enumerated() {
-        try db.execute(
-          sql: "INSERT INTO models VALUES (?, ?, 'stored', 1, 1, ?)",
-          arguments: [Data(sha(name).bytes), Data(weights(name).bytes), index + 1])
-      }
-      try db.execute(sql: "UPDATE counter SET next = 3")
-      let derivation = Data(sha("derivation").bytes)
       try db.execute(
-        sql: "INSERT INTO derivations VALUES (?, ?, 'merge', 't', 'ada', 'x', NULL, 2)",
-        arguments: [derivation, Data(sha("child").bytes)])
-      try db.execute(
-        sql: "INSERT INTO parents VALUES (?, 0, 'input', ?, NULL, 0)",
-        arguments: [derivation, Data(sha("bad").bytes)])
+        sql: "INSERT INTO models VALUES (?, ?, 'stored', 1, 1, 1)",
+        arguments: [Data(sha("bad").bytes), Data(weights("bad").bytes)])
     }
     try queue.close()
     let database = try folder.migrated()
     #expect(try database.integrityCheck() == [])
-    let row = advisory("bad", sequence: 20)
-    try database.publish { _ = try $0.insertAdvisory(row) }
-    #expect(Set(try database.reachOfAdvisories().map(\.weights)) == [weights("bad"), weights("child")])
+    #expect(try database.packs().map(\.digest) == [sha("pack")])
+    #expect(try database.models().isEmpty)
   }
 
   @Test("10,000 models and 100,000 edges are walked in one query of tens of milliseconds")
@@ -165,9 +181,9 @@ import Testing
         let name = "m\(index)"
         let parents = (0..<min(index, 10)).map { _ in "m\(Int.random(in: max(0, index - 2000)..<index, using: &dice))" }
         try publication.insertModel(.named(name, sequence: index + 1))
-        try publication.insertDerivation(.of(name, from: parents + (index > 0 ? ["m0"] : []), sequence: index + 1))
+        try publication.add(.of(name, from: parents + (index > 0 ? ["m0"] : []), sequence: index + 1))
       }
-      try publication.insertAdvisory(advisory("m0", sequence: count + 10))
+      try publication.say(advisory("m0", sequence: count + 10))
     }
     let clock = ContinuousClock()
     var best = Duration.seconds(60)
@@ -179,5 +195,13 @@ import Testing
     // Tens of milliseconds on a quiet machine; tests share theirs with others.
     #expect(best < .seconds(2), "\(best)")
     #expect(try database.openAdvisories(reaching: [weights("m9999")]).count == 1)
+  }
+}
+
+extension Publication {
+  /// Records an advisory and its event.
+  fileprivate func say(_ row: AdvisoryRow) throws {
+    try insertEntry(.number(row.sequence))
+    try insertAdvisory(row)
   }
 }

@@ -12,7 +12,7 @@ import Testing
     let model = Digest(of: Array("model".utf8))
     return EvaluationRow(
       digest: Digest(of: Array("\(sequence)".utf8)), weightsID: model, model: model, madeAt: "", madeBy: "",
-      sequence: sequence, metrics: metrics)
+      event: EventPlace(sequence: sequence, entry: model, store: .random()), metrics: metrics)
   }
 
   private func rate(_ hits: Int, of n: Int, on data: Digest) -> EvaluationRow.Metric {

@@ -100,15 +100,16 @@ import Testing
     }
     let old = Document(["type": "manifest", "version": 1, "files": .array(files)])
     let derivation = Derivation(
-      kind: "import", model: old.digest, sequence: try store.lineage.reserveSequence(), madeAt: now(), madeBy: "test",
-      tool: Repository.tool, parents: [])
-    try store.lineage.publish { publication in
-      try store.documents.put(old)
+      kind: "import", model: old.digest, madeAt: now(), madeBy: "test", tool: Repository.tool, parents: [])
+    var event = Event(.import, madeBy: "test")
+    event.document = derivation.document
+    event.others = [old]
+    try store.publish(event) { publication, place in
       try publication.insertModel(
         ModelRow(
           id: old.digest, weightsID: manifest.weightsID, state: .stored, tensors: 3, bytes: manifest.bytes,
-          sequence: derivation.sequence), sketch: nil)
-      _ = try store.record(derivation, in: publication)
+          sequence: place.sequence, derivation: derivation.document.digest), sketch: nil)
+      try publication.insertDerivation(derivation.row(derivation.document.digest, at: place))
     }
     _ = try store.tag(old.digest.hex, as: "old")
     return old.digest

@@ -42,13 +42,14 @@ struct ManyModelsTests {
     let model = try store.resolve(name)
     let row = try #require(try store.lineage.model(model))
     let manifest = try store.manifest(of: model)
-    func write(_ document: Document) throws {
-      let file = URL(fileURLWithPath: store.documents.file(of: document.digest))
+    func write(_ document: Document, to path: String? = nil) throws {
+      let file = URL(fileURLWithPath: path ?? store.documents.file(of: document.digest))
       try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       try Data(document.bytes).write(to: file)
     }
-    let start = try store.lineage.reserveSequence()
     try store.lineage.publish { publication in
+      var heads = try publication.heads().map(\.place.entry)
+      var last = try publication.lastSequence()
       for number in 0..<count {
         let files = manifest.files.map { file in
           file.path != "config.json"
@@ -57,22 +58,27 @@ struct ManyModelsTests {
         }
         let copy = Manifest(files: files, weights: manifest.weights).document
         let derivation = Derivation(
-          kind: "import", model: copy.digest, sequence: start + 2 * number, madeAt: now(), madeBy: "test",
+          kind: "import", model: copy.digest, madeAt: now(), madeBy: "test",
           tool: Repository.tool, parents: [])
         try write(copy)
         try write(derivation.document)
+        last += 1
+        let entry = Entry(
+          kind: "import", store: store.history.store, sequence: last, heads: heads,
+          document: derivation.document.digest, refers: [copy.digest],
+          names: named ? [.init(name: "many/model-\(number)", model: copy.digest, replaces: [])] : [], madeAt: now(),
+          madeBy: "test", tool: Repository.tool)
+        heads = [entry.digest]
+        try write(entry.file, to: store.history.entries.file(of: entry.name))
+        try publication.insertEntry(entry)
         try publication.insertModel(
           ModelRow(
             id: copy.digest, weightsID: row.weightsID, state: .stored, tensors: row.tensors, bytes: row.bytes,
-            sequence: derivation.sequence))
-        try publication.insertDerivation(derivation.row(derivation.document.digest))
-        guard named else { continue }
-        let event = NameRecord(
-          sequence: start + 2 * number + 1, name: "many/model-\(number)", model: copy.digest, madeAt: now(),
-          madeBy: "test")
-        try write(event.document)
-        try publication.recordName(event.row)
+            sequence: entry.sequence, derivation: derivation.document.digest))
+        try publication.insertDerivation(derivation.row(derivation.document.digest, at: EventPlace(entry)))
+        try publication.recordNames(of: entry)
       }
+      try store.history.putHeads(publication.heads().map(\.place.name))
     }
   }
 }
