@@ -1,20 +1,24 @@
 /// The SHA-256 of what the cases of `FrozenCase` come to: what `exact-1` means, to the bit.
 ///
-/// These digests never change. A method whose bits must change gets the arithmetic `exact-2`, and `exact-1` stays: models
-/// are stored as recipes, and recorded digests prove what is computed again. A new case gets a new line, which the test
-/// prints where STEMMA_PRINT_FROZEN is set; it prints none for a case that has one.
+/// These digests never change. A method whose bits must change gets the arithmetic `exact-2`, and `exact-1` stays:
+/// models are stored as recipes, and recorded digests prove what is computed again. A new case gets a new line, which
+/// the test prints where STEMMA_PRINT_FROZEN is set; it prints none for a case that has one.
 enum FrozenDigests {
   static let lines = text.split(separator: "\n").map(String.init)
 
   /// By the case's name.
   static let table = Dictionary(
-    lines.map { (String($0.dropFirst(65)), String($0.prefix(64))) }, uniquingKeysWith: { first, _ in first })
+    lines.map { (String($0.dropFirst(65)), String($0.prefix(64))) },
+    uniquingKeysWith: { first, _ in first })
 
-  /// Cases that come to the same: `int8_mask` changes nothing, nothing is pruned where densities are 1, all are taken or
-  /// none, a default is written out.
+  /// Cases that come to the same: `int8_mask` changes nothing, nothing is pruned where densities are 1, all are taken
+  /// or none, a default is written out.
   static let equal: Set<Set<String>> = [
     ["breadcrumbs", "breadcrumbs, int8_mask"],
-    ["breadcrumbs, defaults", "dare_linear, defaults", "della_linear, defaults", "task_arithmetic, defaults"],
+    [
+      "breadcrumbs, defaults", "dare_linear, defaults", "della_linear, defaults",
+      "task_arithmetic, defaults",
+    ],
     ["breadcrumbs_ties", "breadcrumbs_ties, int8_mask"],
     ["breadcrumbs_ties, defaults", "dare_ties, defaults"],
     ["dare_linear", "dare_linear, int8_mask"],
@@ -26,7 +30,8 @@ enum FrozenDigests {
     ["karcher, max_iter 0", "karcher, tol 0.1"],
     ["multislerp, one", "passthrough, bytes"],
     [
-      "multislerp, one, from the base", "pre_post, lambda 1", "resta, density 0", "safe_lora, count 0",
+      "multislerp, one, from the base", "pre_post, lambda 1", "resta, density 0",
+      "safe_lora, count 0",
       "safe_lora, threshold -1", "safemerge, threshold -1", "slerp, t 1, a",
     ],
     ["nearswap, t -1", "sce, one model", "sce, select_topk 0", "slerp, t 0, a"],
@@ -130,10 +135,10 @@ enum FrozenDigests {
     975af42f9bdab14c3777673a9ba4daf76b1cdb53d3fa8f4855073eaf705f81f3 dtype float16
     53d99b3495edd3e60a6261be8bfb4a476d8bcd113af09902db7b83366f38ebc6 dtype float32
     1e1805e2167e24ec0c4a8586a6a077ed6f5ead16d8ed2e5a0d2ac0360be254bb dtype float64
-    eb9a0459fd1354aac0d254653fa1284bf64c1a2d17c8c6580df91c7af4cf9ade factors, from an adapter, mask: factors
-    b45b5577e73509e902d3bde38d486ef2a8818c1ba83980e8fef3e88e1e59e045 factors, from an adapter, mask: {name: factors, rescale: none}
-    a8d0facd7d3f46fb1dea3788bf54f4f35460d59231fe0cdc647444d2ddc2ab99 factors, somf, mask: factors
-    a37c847e278c4be59bd8d7f555f60cb1f9a5e88fcc3b885f9ee9f57f5e5fb907 factors, somf, mask: {name: factors, rescale: none}
+    eb9a0459fd1354aac0d254653fa1284bf64c1a2d17c8c6580df91c7af4cf9ade factors, from an adapter, rescale mean
+    b45b5577e73509e902d3bde38d486ef2a8818c1ba83980e8fef3e88e1e59e045 factors, from an adapter, rescale none
+    a8d0facd7d3f46fb1dea3788bf54f4f35460d59231fe0cdc647444d2ddc2ab99 factors, somf, rescale mean
+    a37c847e278c4be59bd8d7f555f60cb1f9a5e88fcc3b885f9ee9f57f5e5fb907 factors, somf, rescale none
     5c085a46fa886135bf633ab27f86369e8e7d86cca211624106ec4bf5ddd6a8de karcher
     71438748126cead084b4248dce051cf7ccad432c1a6b7fda12f78b20ec868aa3 karcher of F16, F32 and F64
     9f6f63b51e053760c7c9f4d7f7cc6b90b82c175d17e77860aafb30689d1e0f43 karcher, far
@@ -287,14 +292,14 @@ enum FrozenDigests {
     b8ba035bd204a99bcb98a9b40da1b22cbd29c78aedddeca474ddcb9fd660b3a9 resta, density 0.6, seed 7
     1a08a1339ca4a575b56f35ed7a16c968dc930c6d324dff30b573ed1d421459de resta, gamma 0.3
     2564c66a6a4e8c17b70e045f44495be90e1cd20fac7452d4a91623876459e70b resta, gamma 1
-    707a9d64e08d847ec135acdfb47088211f1871d8b6e75b174614d9eeffbb4716 rows, dare_ties, tokenizer: {pad_to_multiple_of: 7}
-    cea6660686c98dc946da5e1d0a218a4d58b88fbdb516182fc78827aec94c47a7 rows, karcher, tokenizer_source: union
-    7e8c42668eeaf25cb5f1258e325c1ba3e7add38de90849543399275b84e3cf35 rows, linear, tokenizer: {source: base, pad_to_multiple_of: 3, tokens: {'</s>': {source: {kind: model_token, model: tune1, token_id: 9}, force: true}, '<|one|>': {source: tune1}, '<0>': {source: {kind: zero}}}}
-    1d3486da61c3aa2136ff1bc7be57e97ca126703473b7bb1fc12c0c999997423b rows, linear, tokenizer_source: base
-    5f4d21772d0f8975334938f267a58c1250e1218eaaf97b69d647178d0d0d9c28 rows, linear, tokenizer_source: union
-    8a19096088ec7dd3d78a90813674b83ee8cde2a521107bff22b184a58de8dc71 rows, model_stock, tokenizer: {pad_to_multiple_of: 64, source: tune1}
-    1aa03439fcbdd2fd68c1bd7c3cff569002053b44f4736e08ebbfcb0342b14fb9 rows, task_arithmetic, tokenizer: {pad_to_multiple_of: 50}
-    2ad5db66ba94d98677a216a06fce8bc484d8f2d22f35f3b0d9855ec555bbd62b rows, ties, tokenizer_source: tune2
+    5f4d21772d0f8975334938f267a58c1250e1218eaaf97b69d647178d0d0d9c28 rows 0, linear
+    1d3486da61c3aa2136ff1bc7be57e97ca126703473b7bb1fc12c0c999997423b rows 1, linear
+    1aa03439fcbdd2fd68c1bd7c3cff569002053b44f4736e08ebbfcb0342b14fb9 rows 2, task_arithmetic
+    2ad5db66ba94d98677a216a06fce8bc484d8f2d22f35f3b0d9855ec555bbd62b rows 3, ties
+    707a9d64e08d847ec135acdfb47088211f1871d8b6e75b174614d9eeffbb4716 rows 4, dare_ties
+    8a19096088ec7dd3d78a90813674b83ee8cde2a521107bff22b184a58de8dc71 rows 5, model_stock
+    cea6660686c98dc946da5e1d0a218a4d58b88fbdb516182fc78827aec94c47a7 rows 6, karcher
+    7e8c42668eeaf25cb5f1258e325c1ba3e7add38de90849543399275b84e3cf35 rows 7, linear
     a2b8b83d2ac4199816b5b35ff926b29a22cf11e56d2b81fb2d130b4c1fefaee6 safe_lora
     4335963643dd348dccc24c61fcc9a50e50fd49aa2f7b1dbab13f56d7c301a5d7 safe_lora of F16, F32 and F64
     3d1e4520ad261cd7e3ca3b668ed6c5f6967ca6a59f4b65218df2070833f8a12d safe_lora, behind a mask

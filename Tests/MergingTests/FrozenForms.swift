@@ -130,11 +130,12 @@ extension FrozenCase {
       FrozenCase(
         "adapters, behind a mask", "ties", ["base+dora|weight: 0.5"], stemma: "mask: mask, project: {out: space}"),
     ]
-    + ["mask: factors", "mask: {name: factors, rescale: none}"].flatMap { stemma in
+    + [("mean", "mask: factors"), ("none", "mask: {name: factors, rescale: none}")].flatMap { rescale, stemma in
       [
-        FrozenCase("factors, somf, \(stemma)", "somf", ["base+lora|weight: 0.8"], stemma: stemma),
+        FrozenCase("factors, somf, rescale \(rescale)", "somf", ["base+lora|weight: 0.8"], stemma: stemma),
         FrozenCase(
-          "factors, from an adapter, \(stemma)", "task_arithmetic", base: "base+safe", ["base+lora|weight: 0.8"],
+          "factors, from an adapter, rescale \(rescale)", "task_arithmetic", base: "base+safe",
+          ["base+lora|weight: 0.8"],
           stemma: stemma),
       ]
     }
@@ -180,7 +181,7 @@ extension FrozenCase {
       """),
   ]
 
-  private static let rows = ExactCase.all.map {
-    FrozenCase("rows, " + $0.testDescription, $0.yaml, .vocabularies)
+  private static let rows = ExactCase.all.enumerated().map {
+    FrozenCase("rows \($0), \($1.testDescription.prefix { $0 != "," })", $1.yaml, .vocabularies)
   }
 }

@@ -55,7 +55,10 @@ extension FrozenCase {
       FrozenCase("linear, one model", "linear", base: nil, ["weight: 0.7"]),
       FrozenCase(
         "linear, gradients and filters", "linear", base: nil,
-        ["weight: [0.1, 0.9, 0.4]", "weight: [{filter: mlp, value: 0.3}, {filter: norm, value: [0, 1]}, {value: 0.6}]"]),
+        [
+          "weight: [0.1, 0.9, 0.4]",
+          "weight: [{filter: mlp, value: 0.3}, {filter: norm, value: [0, 1]}, {value: 0.6}]",
+        ]),
       FrozenCase("passthrough", "passthrough", base: nil, [""], more: "out_dtype: float32"),
       FrozenCase("passthrough, bytes", "passthrough", base: nil, [""]),
       FrozenCase("passthrough, scale 0.7", "passthrough", base: nil, ["scale: 0.7"]),
