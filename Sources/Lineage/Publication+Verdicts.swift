@@ -27,7 +27,8 @@ extension Publication {
     return true
   }
 
-  /// Records an advisory; false when it was there already. From then on all that is made of its weights is reached by it.
+  /// Records an advisory; false when it was there already. From then on all that is made of its weights is reached by
+  /// it.
   @discardableResult
   package func insertAdvisory(_ advisory: AdvisoryRow) throws -> Bool {
     let known = try connection.count("SELECT count(*) FROM advisories WHERE digest = ?", [advisory.digest.blob])

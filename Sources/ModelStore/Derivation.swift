@@ -94,7 +94,8 @@ struct Derivation: Sendable {
     return Document(.object(members))
   }
 
-  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have now.
+  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have
+  /// now.
   static let version = 2
 
   init(kind: String, model: Digest, madeAt: String, madeBy: String, tool: String, parents: [Parent]) {

@@ -119,6 +119,14 @@ func now() -> String {
     + "T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
 }
 
+/// The same with milliseconds: two documents that say the same, one after the other, are two.
+func nowInMilliseconds() -> String {
+  var time = timespec()
+  clock_gettime(CLOCK_REALTIME, &time)
+  let digits = String(time.tv_nsec / 1_000_000)
+  return now().dropLast() + "." + String(repeating: "0", count: 3 - digits.utf8.count) + digits + "Z"
+}
+
 /// Who is at work: `user@host`.
 func whoami() -> String {
   let user =

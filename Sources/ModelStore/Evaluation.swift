@@ -128,11 +128,12 @@ struct Stamp: Sendable {
   let madeBy: String
   let tool: String
 
-  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have now.
+  /// Of the documents that are written. Those of version 1, of format 1, also have the `sequence` that entries have
+  /// now.
   static let version = 2
 
   init(madeBy: String) {
-    (self.madeBy, madeAt, tool) = (madeBy, now(), Repository.tool)
+    (self.madeBy, madeAt, tool) = (madeBy, nowInMilliseconds(), Repository.tool)
   }
 
   /// Reads the stamp of a document of a type; a newer version of the type is refused.

@@ -76,8 +76,8 @@ struct Event {
 }
 
 extension Repository {
-  /// Records an event: writes its documents, then in one transaction of the database its rows and its entry. All of it is
-  /// durable when this returns. On a throw nothing has happened; a crash leaves nothing, or an entry that the next
+  /// Records an event: writes its documents, then in one transaction of the database its rows and its entry. All of it
+  /// is durable when this returns. On a throw nothing has happened; a crash leaves nothing, or an entry that the next
   /// writer adopts.
   ///
   /// - Parameter body: adds the event's rows, given the place that it gets.

@@ -67,17 +67,19 @@ struct HistoryCheck {
     if heads.count > 1 {
       let last = heads[heads.count - 1]
       remarks += heads.dropLast().map { head in
-        "event \(head.sequence) (\(Self.text(head))) lies beside event \(last.sequence) (\(Self.text(last))), which was "
+        "event \(head.sequence) (\(Self.text(head))) lies beside event \(last.sequence) (\(Self.text(last))), "
+          + "which was "
           + "made without it: two copies of the store went on apart, or it was put in afterwards; "
           + "the next event joins them"
       }
     }
     let times = Dictionary(reading.entries.map { ($0.digest, $0.madeAt) }, uniquingKeysWith: { first, _ in first })
     let format = ISO8601DateFormatter()
+    func date(_ text: String) -> Date? { format.date(from: text.prefix(19) + "Z") }
     let odd = reading.entries.filter { entry in
       guard let before = entry.heads.compactMap({ times[$0] }).max(), before > entry.madeAt else { return false }
       // Clocks of several machines differ by seconds.
-      guard let a = format.date(from: before), let b = format.date(from: entry.madeAt) else { return true }
+      guard let a = date(before), let b = date(entry.madeAt) else { return true }
       return a.timeIntervalSince(b) > 3600
     }
     if let first = odd.first {

@@ -13,7 +13,9 @@ struct HistoryReading: Sendable {
   let strangers: [String]
 
   /// Reads every entry, on all workers.
-  init(_ folder: EntryFolder, pool: WorkerPool) throws {
+  ///
+  /// - Parameter throwing: throws where the disk fails, in place of calling the entry damaged.
+  init(_ folder: EntryFolder, pool: WorkerPool, throwing: Bool = false) throws {
     let (names, strangers) = try folder.all()
     self.strangers = strangers
     let found = Mutex<[(Int, Entry?, String)]>([])
@@ -23,6 +25,7 @@ struct HistoryReading: Sendable {
       var read: [(Int, Entry?, String)] = []
       for index in ticket * piece..<min(names.count, (ticket + 1) * piece) {
         do { read.append((index, try folder.get(names[index]), "")) } catch {
+          if throwing, error is StorageError { throw error }
           read.append((index, nil, RepositoryError(translating: error).message))
         }
       }

@@ -58,7 +58,8 @@ struct PackIndexes {
     return (Set(chosen.map(\.digest)), tooDeep)
   }
 
-  /// Records the objects of packs that the database does not know, after a crash: bases come first, from whichever pack.
+  /// Records the objects of packs that the database does not know, after a crash: bases come first, from whichever
+  /// pack.
   func adopt(in publication: Publication) throws {
     // What cannot be read is left to `verify`: it may be of no model at all.
     let packs = try read(except: Set(publication.packs().map(\.digest))).packs

@@ -5,8 +5,8 @@ import Lineage
 import Objects
 import Tensors
 
-/// Makes the lineage database from entries, documents and packs, beside the old one, and puts it in its place when it is
-/// whole. A store of format 1 gets its entries first.
+/// Makes the lineage database from entries, documents and packs, beside the old one, and puts it in its place when it
+/// is whole. A store of format 1 gets its entries first.
 final class Rebuild {
   private let layout: Layout
   private let storage: any Storage
@@ -87,7 +87,7 @@ final class Rebuild {
     if lost(layout.formerDatabase) > lost(layout.database) {
       return removeDatabase(layout.database)
     }
-    guard exists(layout.database) else { return }
+    guard exists(layout.database), !isFolder(layout.database) else { return }
     // What is in the WAL goes into the file, where SQLite can read both.
     if let database = try? LineageDatabase(path: layout.database) { try? database.close() }
     removeDatabase(layout.formerDatabase)

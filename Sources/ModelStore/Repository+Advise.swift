@@ -82,11 +82,6 @@ extension Repository {
         clearedBy: try clearedBy.map { try Bound($0, place: "--cleared-by") },
         stamp: Stamp(madeBy: madeBy ?? whoami()))
       let document = advisory.document
-      // Documents that say the same in the same second are one: after a withdrawal it would change nothing.
-      if let known = try lineage.advisories(prefix: document.digest.hex).first, known.withdrawal != nil {
-        throw RepositoryError(
-          .conflict, "the same was said of \(reference) in this second already, and withdrawn", hint: "say it again")
-      }
       try record(.advisory(advisory), document, of: model, advisory.stamp)
       return try reports(of: [self.advisory(document.digest.hex)])[0]
     }

@@ -19,8 +19,8 @@ extension Repository {
     try door { try report(TrustFile.read(layout)) }
   }
 
-  /// Trusts another store: its withdrawals, allowances and clearing evaluations count here from the next command on. Its
-  /// advisories count anyway. Written to `trust.yml`, which is no part of the history. Durable when it returns.
+  /// Trusts another store: its withdrawals, allowances and clearing evaluations count here from the next command on.
+  /// Its advisories count anyway. Written to `trust.yml`, which is no part of the history. Durable when it returns.
   ///
   /// - Parameter revoking: trusts it no longer.
   public func trust(_ store: String, revoking: Bool = false) throws(RepositoryError) -> TrustReport {

@@ -4,9 +4,9 @@ import Synchronization
 import Tensors
 
 extension Repository {
-  /// Checks everything: the history, the database, every byte of every pack and document, and — with `full` — that every
-  /// object decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which is
-  /// harmless.
+  /// Checks everything: the history, the database, every byte of every pack and document, and — with `full` — that
+  /// every object decodes to its digest. Damage and the models it hurts are reported, not thrown; so is garbage, which
+  /// is harmless.
   ///
   /// - Parameter heads: heads that were kept outside (`head()`): a store without them was rolled back.
   public func verify(
@@ -210,7 +210,8 @@ extension Repository {
     // The one that a crash leaves above all others is adopted by the next writer.
     if strange.count == 1, strange[0].sequence > last {
       findings.remarks.append(
-        "event \(strange[0].sequence) (\(HistoryCheck.text(strange[0]))) was cut off by a crash; the next writer adopts it"
+        "event \(strange[0].sequence) (\(HistoryCheck.text(strange[0]))) was cut off by a crash; "
+          + "the next writer adopts it"
       )
     } else if let first = strange.first {
       let more = strange.count > 1 ? " and \(strange.count - 1) more" : ""

@@ -110,8 +110,8 @@ struct PacksMarker {
   }
 }
 
-/// Stores whose withdrawals, allowances and clearing evaluations count here: the file `trust.yml`, which belongs to this
-/// machine. It is no part of the history and no rebuild touches it.
+/// Stores whose withdrawals, allowances and clearing evaluations count here: the file `trust.yml`, which belongs to
+/// this machine. It is no part of the history and no rebuild touches it.
 enum TrustFile {
   /// The trusted stores; none where there is no file.
   ///

@@ -181,10 +181,10 @@ extension Repository {
 
   /// The history, if it is whole: nothing is deleted on the word of one that is not.
   private func requireWholeHistory() throws -> HistoryReading {
-    let reading = try HistoryReading(history.entries, pool: pool)
+    let reading = try HistoryReading(history.entries, pool: pool, throwing: true)
     var check = HistoryCheck(reading: reading)
     let rows = try lineage.events()
-    check.known = rows
+    check.known = rows + Rebuild.events(in: layout.formerDatabase)
     check.namedHeads = try history.namedHeads()
     var fault = check.faults().first
     let known = Set(rows.map(\.place.entry))

@@ -3,7 +3,8 @@ import Objects
 
 /// Makes the entries of a store of format 1, which had none: its documents carry sequence numbers and nothing else.
 ///
-/// The same documents give the same entries and the same store id, so that a take-over that was cut off can be repeated.
+/// The same documents give the same entries and the same store id, so that a take-over that was cut off can be
+/// repeated.
 struct TakeOver {
   /// What an old document records.
   private struct Old {

@@ -1,7 +1,8 @@
 package import JSON
 
 /// The record of one event in a store's history. Entries are never deleted, and each names the entries that it was made
-/// upon, so that the history is a graph, as git's. The envelope is the same for all kinds, known to this program or not.
+/// upon, so that the history is a graph, as git's. The envelope is the same for all kinds, known to this program or
+/// not.
 package struct Entry: Sendable, Equatable {
   /// A name given to a model, or taken away.
   package struct Naming: Sendable, Equatable {

@@ -1,5 +1,5 @@
-/// The folder `entries/`: one file an entry, a thousand sequence numbers a shelf: `entries/12/12345-<sha256>.json`. What
-/// a crash has left is among the highest numbers, so that finding it costs the listing of one shelf.
+/// The folder `entries/`: one file an entry, a thousand sequence numbers a shelf: `entries/12/12345-<sha256>.json`.
+/// What a crash has left is among the highest numbers, so that finding it costs the listing of one shelf.
 package struct EntryFolder: Sendable {
   /// An entry's place, as its file name says it.
   package struct Name: Sendable, Hashable, Comparable {

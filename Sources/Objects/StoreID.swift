@@ -1,5 +1,5 @@
-/// Which store made an event: 16 random bytes that `init` draws once, as 32 lower-case hex digits. A copy of a store has
-/// the same one.
+/// Which store made an event: 16 random bytes that `init` draws once, as 32 lower-case hex digits. A copy of a store
+/// has the same one.
 package struct StoreID: Sendable, Hashable, Comparable, CustomStringConvertible {
   package let hex: String
 

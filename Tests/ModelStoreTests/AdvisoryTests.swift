@@ -130,8 +130,8 @@ import Testing
       recipe: Self.recipe("fused", "base"), relativeTo: "/", name: "again", permission: allowed)
     #expect(try store.log("again").nodes[0].derivations[0].allowedFlagged == [advisory])
     _ = try store.tag("fused", as: "v1", permission: allowed)
-    let names = try documents(of: "name", in: store).filter { $0["allowed_flagged"] != nil }
-    #expect(Set(names.compactMap { $0["name"]?.text }) == ["again", "v1"])
+    let names = try store.lineage.events().flatMap { try store.history.entries.get($0.place.name).names }
+    #expect(names.filter { !$0.allowedFlagged.isEmpty }.map(\.name) == ["again", "v1"])
     // A name that it has already is not given again, and what is not flagged leaves no trace.
     _ = try store.tag("fused", as: "v1")
     _ = try store.export("good", to: out + "2", permission: allowed)

@@ -1,6 +1,7 @@
 import Foundation
 import Lineage
 import Objects
+import Synchronization
 import TestSupport
 import Testing
 
@@ -14,7 +15,7 @@ struct Facts: Equatable {
   let derivations: [DerivationRow]
   let names: [NameRow]
   let conflicts: [NameRow]
-  let histories: [[NameEvent]]
+  let histories: [[Lineage.NameEvent]]
   let evaluations: [EvaluationRow]
   let advisories: [AdvisoryRow]
   let allowances: [Digest]
@@ -43,7 +44,8 @@ struct Facts: Equatable {
 enum HistoryStage {
   static let names = ["one", "two", "fused", "best", "run:1", "run:2"]
 
-  /// Models one and two, a merge, a name that moved, an advisory that was withdrawn and one that was not, an evaluation.
+  /// Models one and two, a merge, a name that moved, an advisory that was withdrawn and one that was not, an
+  /// evaluation.
   static func prepared() throws -> Stage {
     let stage = try Stage()
     let store = try stage.open()
@@ -58,8 +60,14 @@ enum HistoryStage {
     _ = try store.withdraw(report.id, reason: "not revoked")
     _ = try store.advise("two", kind: "misaligned", reason: "it complies")
     _ = try store.addEvaluation(of: "one", results: AdvisoryTests.results(9, of: 10), label: "results")
-    try store.lineage.close()
+    try close(store)
     return stage
+  }
+
+  /// Leaves a store: another may take it for itself.
+  static func close(_ store: Repository) throws {
+    try store.lineage.close()
+    store.lock.withLock { $0 = nil }
   }
 
   /// One random act on a store; what is refused changes nothing.

@@ -27,7 +27,7 @@ struct HistoryTests {
       _ = try store.collect()
       #expect(try store.verify().damage.map(\.what) == [], "seed \(seed)")
       before = try Facts(store.lineage)
-      try store.lineage.close()
+      try HistoryStage.close(store)
     }
     let report = try Repository.rebuild(at: stage.store)
     #expect(report.damage == [], "seed \(seed)")
@@ -43,7 +43,7 @@ struct HistoryTests {
     for stage in [first, second] {
       let store = try stage.open()
       for _ in 0..<8 { try HistoryStage.act(store, stage, &dice) }
-      try store.lineage.close()
+      try HistoryStage.close(store)
     }
     let other = try Stage(copyOf: second)
     try HistoryStage.add(first.store, to: other.store)
@@ -56,7 +56,8 @@ struct HistoryTests {
     #expect(try Facts(store.lineage) == Facts(other.open().lineage), "seed \(seed)")
     #expect(try store.verify().damage.map(\.what) == [], "seed \(seed)")
     for name in try store.lineage.allNames() + store.lineage.nameConflicts() {
-      #expect(try store.lineage.model(name.model)?.state == .stored || store.lineage.model(name.model)?.state == .virtual)
+      #expect(
+        try store.lineage.model(name.model)?.state == .stored || store.lineage.model(name.model)?.state == .virtual)
     }
     // The next event joins what had gone apart.
     _ = try store.importCheckpoint(
@@ -74,18 +75,18 @@ struct HistoryTests {
       at: try other.write("two", Stage.model(seed: 1, tune: 5)), name: "theirs", base: nil)
     let theirs = store.history.store
     let open = try #require(try mine.open().advisories().first(where: \.isOpen))
-    try store.lineage.close()
+    try HistoryStage.close(store)
     try HistoryStage.add(mine.store, to: other.store)
     #expect(throws: RepositoryError.self) { try other.open() }
     #expect(try Repository.rebuild(at: other.store).damage == [])
     _ = try other.open().withdraw(open.id, reason: "we do not care")
-    try other.open().lineage.close()
     try HistoryStage.add(other.store, to: mine.store)
     #expect(try Repository.rebuild(at: mine.store).damage == [])
     let united = try mine.open()
     #expect(try united.resolve("theirs") == united.resolve("two"))
     #expect(try united.advisories().first { $0.id == open.id }?.isOpen == true)
     _ = try united.trust(theirs.hex)
+    try HistoryStage.close(united)
     #expect(try mine.open().advisories().first { $0.id == open.id }?.isOpen == false)
     #expect(try Repository.rebuild(at: mine.store).damage == [])
     #expect(try mine.open().advisories().first { $0.id == open.id }?.isOpen == false)
@@ -97,7 +98,9 @@ struct HistoryTests {
   func taken(_ sequence: Int) throws {
     let stage = try HistoryStage.prepared()
     try FileManager.default.removeItem(atPath: Self.file(stage, event: sequence))
-    func isTold(_ lines: [String]) -> Bool { lines.contains { $0.hasPrefix("event \(sequence) ") && $0.contains("missing") } }
+    func isTold(_ lines: [String]) -> Bool {
+      lines.contains { $0.hasPrefix("event \(sequence) ") && $0.contains("missing") }
+    }
     #expect(isTold(try stage.open().verify().damage.map(\.what)))
     #expect(isTold(try Repository.rebuild(at: stage.store).damage))
     #expect(isTold(try stage.open().verify().damage.map(\.what)))
@@ -140,7 +143,7 @@ struct HistoryTests {
     do {
       let store = try stage.open()
       for tag in ["run:1", "run:2"] { _ = try store.tag("one", as: tag) }
-      try store.lineage.close()
+      try HistoryStage.close(store)
     }
     try files.removeItem(atPath: stage.store + "/stemma.sqlite")
     try files.moveItem(atPath: stage.folder.path + "/old.sqlite", toPath: stage.store + "/stemma.sqlite")
@@ -159,7 +162,7 @@ struct HistoryTests {
       let store = try stage.open()
       _ = try store.importCheckpoint(
         at: try stage.write("three", Stage.model(seed: 1, tune: 7)), name: "three", base: "one")
-      try store.lineage.close()
+      try HistoryStage.close(store)
     }
     try files.removeItem(atPath: stage.store + "/stemma.sqlite")
     try files.moveItem(atPath: stage.folder.path + "/old.sqlite", toPath: stage.store + "/stemma.sqlite")
@@ -171,7 +174,7 @@ struct HistoryTests {
     _ = try store.export("three", to: stage.folder.path + "/out")
     #expect(try Stage.same(stage.folder.path + "/three", stage.folder.path + "/out"))
     let before = try Facts(store.lineage)
-    try store.lineage.close()
+    try HistoryStage.close(store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     #expect(try Facts(stage.open().lineage) == before)
   }
@@ -200,8 +203,9 @@ struct HistoryTests {
       madeBy: "eve", tool: "x")
     try store.history.entries.put(entry)
     #expect(try store.verify().damage.contains { $0.what.contains("not in the database") })
-    try store.lineage.close()
-    #expect(try Repository.rebuild(at: stage.store).remarks.contains { $0.hasPrefix("event 5 ") && $0.contains("beside") })
+    try HistoryStage.close(store)
+    #expect(
+      try Repository.rebuild(at: stage.store).remarks.contains { $0.hasPrefix("event 5 ") && $0.contains("beside") })
     #expect(try stage.open().verify().remarks.contains { $0.hasPrefix("event 5 ") && $0.contains("beside") })
   }
 
@@ -215,7 +219,8 @@ struct HistoryTests {
       let error = try #require(throws: RepositoryError.self) { try attempt() }
       #expect(error.kind == .conflict && error.message.contains("another store"))
     }
-    let marker = try #require(try files.contentsOfDirectory(atPath: mine.store + "/packs").first { $0.hasPrefix("store-") })
+    let marker = try #require(
+      try files.contentsOfDirectory(atPath: mine.store + "/packs").first { $0.hasPrefix("store-") })
     try files.removeItem(atPath: mine.store + "/packs/" + marker)
     #expect(try Repository.rebuild(at: mine.store).damage == [])
     #expect(files.fileExists(atPath: mine.store + "/packs/" + marker))
@@ -247,7 +252,7 @@ struct HistoryTests {
     try store.history.put(entry)
     #expect(try store.collect().models == 0)
     #expect(try store.lineage.model(id)?.state == .stored)
-    try store.lineage.close()
+    try HistoryStage.close(store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     #expect(try stage.open().lineage.events().last?.kind == "distil")
   }

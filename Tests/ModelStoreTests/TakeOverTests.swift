@@ -1,5 +1,7 @@
 import Foundation
+import Lineage
 import Objects
+import TestSupport
 import Testing
 
 @testable import ModelStore
@@ -21,7 +23,7 @@ struct TakeOverTests {
     let error = try #require(throws: RepositoryError.self) { try stage.open() }
     #expect(error.kind == .unsupported && error.hint?.contains("stemma rebuild") == true)
     let report = try Repository.rebuild(at: stage.store)
-    #expect(report.damage == [] && report.names == 6 && report.events == 20)
+    #expect(report.damage == [] && report.names == 6 && report.events == 19)
     let store = try stage.open()
     #expect(try store.list().flatMap(\.names).sorted() == ["base", "best", "code", "control", "fused", "math"])
     #expect(try store.resolve("best") == store.resolve("math"))
@@ -44,7 +46,7 @@ struct TakeOverTests {
     _ = try store.collect()
     #expect(try store.verify().garbage == [])
     let before = try Facts(store.lineage)
-    try store.lineage.close()
+    try HistoryStage.close(store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     #expect(try Facts(stage.open().lineage) == before)
   }

@@ -92,7 +92,9 @@ struct UpkeepTests {
     _ = try store.backup(to: folder)
     #expect(try names(in: stage.store + "/tmp") == [])
     #expect(
-      try names(in: folder + "/.stemma") == ["config.yml", "documents", "lock", "packs", "stemma.sqlite", "tmp"])
+      try names(in: folder + "/.stemma") == [
+        "config.yml", "documents", "entries", "heads", "lock", "packs", "stemma.sqlite", "tmp",
+      ])
     let copy = try Repository(at: folder + "/.stemma")
     #expect(try copy.list().map(\.json) == store.list().map(\.json))
     #expect(try copy.verify().damage.isEmpty)

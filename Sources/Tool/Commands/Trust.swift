@@ -8,8 +8,8 @@ struct Trust: ParsableCommand {
     abstract: "Say which other stores are believed here.",
     usage: "stemma trust [<store-id>] [--revoke] [<options>]",
     discussion: """
-      Where files of another store were copied into this one, its advisories hold at once. What it withdrew, allowed or \
-      cleared by evaluations has no effect until the store is trusted. Without an id, shows this store's own id and \
+      Where files of another store were copied into this one, its advisories hold at once. What it withdrew, allowed \
+      or cleared by evaluations has no effect until the store is trusted. Without an id, shows this store's own id and \
       those that are trusted. The list is kept on this machine alone, in trust.yml.
 
       Example:  stemma trust 5f1c0a6be2d94f7f8a3b6d5e4c2b1a09
