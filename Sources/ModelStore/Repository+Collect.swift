@@ -67,13 +67,15 @@ extension Repository {
       writer.discard()
       throw error
     }
+    // The new pack may have the very bytes of one of the old, which then stays.
+    let old = packs.filter { $0.digest != sealed.digest }
     try lineage.publish { publication in
       let id = try publication.insertPack(sealed.digest, bytes: sealed.size)
       for entry in sealed.entries { try publication.moveObject(entry.digest, to: id, offset: entry.offset) }
-      try publication.deletePacks(packs.map(\.id))
+      try publication.deletePacks(old.map(\.id))
     }
     packFiles.closeAll()
-    try unlink(packs.map { layout.pack($0.digest.hex) })
+    try unlink(old.map { layout.pack($0.digest.hex) })
   }
 
   private func unlink(_ files: [String]) throws {

@@ -234,7 +234,14 @@ extension Repository {
   /// Names that lead to nothing, and those that diverged.
   private func checkNames(_ findings: inout Findings) throws {
     let conflicts = try lineage.nameConflicts()
-    for name in try lineage.allNames() + conflicts where try lineage.model(name.model) == nil {
+    for name in try lineage.allNames() + conflicts {
+      let state = try lineage.model(name.model)?.state
+      if state == .absent {
+        findings.damage(
+          "name \(name.name): not all bytes of its model \(name.model.hex) are in packs that can be read",
+          models: [name.name])
+      }
+      guard state == nil else { continue }
       findings.damage(
         "name \(name.name): its model \(name.model.hex) is not on record; its manifest or derivation is missing",
         models: [name.name])

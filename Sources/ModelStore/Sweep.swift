@@ -191,8 +191,10 @@ extension Repository {
     if let strange = reading.entries.first(where: { !known.contains($0.digest) }) {
       fault = fault ?? "event \(strange.sequence) (\(HistoryCheck.text(strange))) is not in the database"
     }
-    for name in try lineage.allNames() + lineage.nameConflicts() where try lineage.model(name.model) == nil {
-      fault = fault ?? "the model of name \(name.name) is not on record"
+    for name in try lineage.allNames() + lineage.nameConflicts() {
+      let state = try lineage.model(name.model)?.state
+      if state == nil { fault = fault ?? "the model of name \(name.name) is not on record" }
+      if state == .absent { fault = fault ?? "not all bytes of model \(name.name) are in packs that can be read" }
     }
     guard let fault else { return reading }
     throw RepositoryError(.corrupt, "nothing is collected: \(fault)", hint: "see: stemma verify, then: stemma rebuild")

@@ -204,3 +204,45 @@ private struct WatchedDisk: Storage {
     try disk.remove(path)
   }
 }
+
+extension CollectTests {
+  @Test("a pack that is written anew to the very bytes of another stays, and so does what it holds")
+  func sameBytes() throws {
+    let stage = try HistoryStage.prepared()
+    let other = try Stage()
+    let store = try other.open()
+    _ = try store.importCheckpoint(at: try other.write("x", Stage.model(seed: 33)), name: "x", base: nil)
+    try HistoryStage.close(store)
+    // Packs without entries: garbage that shares the small files of models that are named.
+    try FileManager.default.removeItem(atPath: other.store + "/entries")
+    try FileManager.default.createDirectory(atPath: other.store + "/entries", withIntermediateDirectories: true)
+    try HistoryStage.add(other.store, to: stage.store)
+    #expect(try Repository.rebuild(at: stage.store).damage == [])
+    let united = try stage.open()
+    _ = try united.collect()
+    #expect(try united.verify().damage.map(\.what) == [])
+    _ = try united.export("one", to: stage.folder.path + "/out")
+    #expect(try Stage.same(stage.folder.path + "/one", stage.folder.path + "/out"))
+    try HistoryStage.close(united)
+    #expect(try Repository.rebuild(at: stage.store).damage == [])
+  }
+
+  @Test("where the bytes of a named model cannot be read, verify says so and gc deletes nothing")
+  func unreadablePack() throws {
+    let stage = try HistoryStage.prepared()
+    let pack = try #require(
+      try FileManager.default.subpathsOfDirectory(atPath: stage.store).first { $0.hasSuffix(".pack") })
+    let path = stage.store + "/" + pack
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    try bytes.dropLast().write(to: URL(fileURLWithPath: path))
+    #expect(try !Repository.rebuild(at: stage.store).damage.isEmpty)
+    #expect(try !stage.open().verify().damage.isEmpty)
+    let error = try #require(throws: RepositoryError.self) { try stage.open().collect() }
+    #expect(error.kind == .corrupt)
+    #expect(FileManager.default.fileExists(atPath: path))
+    try bytes.write(to: URL(fileURLWithPath: path))
+    #expect(try Repository.rebuild(at: stage.store).damage == [])
+    _ = try stage.open().collect()
+    #expect(try stage.open().verify().damage.map(\.what) == [])
+  }
+}
