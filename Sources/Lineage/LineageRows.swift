@@ -58,7 +58,7 @@ package enum ModelState: String, Sendable, CaseIterable {
 }
 
 /// A model on record.
-package struct ModelRow: Sendable, Equatable {
+package struct ModelRow: Sendable, Hashable {
   package var id: Digest
   package var weightsID: Digest
   package var state: ModelState

@@ -32,9 +32,11 @@ struct History: Sendable {
     }
   }
 
-  /// Replaces the file `heads`: a line with number and digest for each. Durable when it returns.
+  /// Replaces the file `heads`: a line with number and digest for each. Lines of entries that are missing stay: perhaps
+  /// nothing else knows of them. Durable when it returns.
   func putHeads(_ heads: [EntryFolder.Name]) throws {
-    let lines = heads.sorted().map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
+    let missing = try namedHeads().filter { !exists(entries.file(of: $0)) && !heads.contains($0) }
+    let lines = (heads + missing).sorted().map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
     try storage.replaceDurably(
       layout.heads, by: Array(lines.utf8), folder: layout.root,
       draft: "\(layout.temporary)/heads-\(UInt64.random(in: 0 ... .max))")

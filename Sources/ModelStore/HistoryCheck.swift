@@ -1,14 +1,28 @@
 import Foundation
 import Lineage
 import Objects
+import Tensors
 
 /// What is wrong with a history: events that are gone, changed, put in afterwards or not in the database.
 struct HistoryCheck {
   let reading: HistoryReading
   /// Events that a database knows: that of the store, or the one that the last rebuild replaced.
-  var known: [EventRow] = []
+  let known: [EventRow]
   /// What the file `heads` says.
-  var namedHeads: [EntryFolder.Name] = []
+  let namedHeads: [EntryFolder.Name]
+
+  /// Reads the entries of a store whose database knows these events. Others may write meanwhile: an entry is there
+  /// before a row or the file `heads` names it, so these are read first.
+  ///
+  /// - Parameter throwing: throws where the disk fails, in place of calling an entry damaged.
+  init(_ history: History, known: [EventRow], pool: WorkerPool, throwing: Bool = false) throws {
+    let heads = try history.namedHeads()
+    self.known = known
+    reading = try HistoryReading(history.entries, pool: pool, throwing: throwing)
+    // One that its writer took back meanwhile is named no longer.
+    let later = try history.namedHeads()
+    namedHeads = heads.filter(later.contains)
+  }
 
   /// Damage, a line each.
   func faults() -> [String] {

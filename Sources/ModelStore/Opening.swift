@@ -10,6 +10,8 @@ extension Repository {
     _ layout: Layout, storage: any Storage, migrations: [(name: String, sql: String)]
   ) throws -> (lock: StoreLock, lineage: LineageDatabase, history: History) {
     let store = try checkFormat(layout)
+    // Copies by tools that leave out empty folders lack some.
+    if !isReadOnly(layout) { for folder in layout.folders where !exists(folder) { try storage.makeDirectory(folder) } }
     try PacksMarker(layout: layout, storage: storage).check(store)
     let trusted = try TrustFile.read(layout).union([store])
     let (lock, lineage) = try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)

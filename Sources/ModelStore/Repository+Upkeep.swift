@@ -103,7 +103,9 @@ extension Repository {
   public static func rebuild(at path: String) throws(RepositoryError) -> RebuildReport {
     try door {
       let layout = Layout(root: path)
-      _ = try StoreConfig.read(layout)
+      if try exists(layout.config) || StoreConfig.recovered(layout, LocalStorage()) == nil {
+        _ = try StoreConfig.read(layout)
+      }
       if isReadOnly(layout) { throw readOnly(layout) }
       let lock = try exclusiveLock(layout)
       return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }

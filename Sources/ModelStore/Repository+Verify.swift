@@ -15,8 +15,7 @@ extension Repository {
     try door {
       var findings = Findings()
       for fault in try lineage.integrityCheck() { findings.damage(fault) }
-      let reading = try HistoryReading(history.entries, pool: pool)
-      try checkHistory(reading, since: heads, &findings)
+      let reading = try checkHistory(since: heads, &findings)
       try checkPacks(&findings, full: full, progress: progress)
       try checkDocuments(reading, &findings)
       try checkNames(&findings)
@@ -196,16 +195,20 @@ extension Repository {
   }
 
   /// What the history lacks, and what the database lacks of it.
-  private func checkHistory(_ reading: HistoryReading, since heads: [String], _ findings: inout Findings) throws {
-    var check = HistoryCheck(reading: reading)
+  private func checkHistory(since heads: [String], _ findings: inout Findings) throws -> HistoryReading {
     let rows = try lineage.events()
-    check.known = rows + Rebuild.events(in: layout.formerDatabase)
-    check.namedHeads = try history.namedHeads()
+    let check = try HistoryCheck(
+      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool)
+    let reading = check.reading
     for fault in check.faults() { findings.damage(fault) }
     findings.remarks += check.remarks()
     findings.garbage += reading.strangers
     let known = Set(rows.map(\.place.entry))
-    let strange = reading.entries.filter { !known.contains($0.digest) }
+    let strange = try reading.entries.filter { entry in
+      // Others may have written it since, or taken it back.
+      try !known.contains(entry.digest) && lineage.event(entry.digest) == nil
+        && exists(history.entries.file(of: entry.name))
+    }
     let last = try lineage.lastSequence()
     // The one that a crash leaves above all others is adopted by the next writer.
     if strange.count == 1, strange[0].sequence > last {
@@ -229,6 +232,7 @@ extension Repository {
       findings.damage(
         "the history does not contain head \(head.text): the store was rolled back to before it, or is another store")
     }
+    return reading
   }
 
   /// Names that lead to nothing, and those that diverged.
@@ -261,6 +265,7 @@ extension Repository {
       found[row.digest, default: []].append(row.model)
       if let recipe = row.recipe { found[recipe, default: []].append(row.model) }
     }
+    for row in try lineage.fileDigests() { found[row.document, default: []].append(row.model) }
     for row in try lineage.evaluations() { found[row.digest, default: []].append(row.model) }
     for row in try lineage.advisories() {
       for document in [row.digest, row.withdrawal?.document].compactMap(\.self) {

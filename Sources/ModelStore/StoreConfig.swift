@@ -13,8 +13,11 @@ struct StoreConfig: Sendable, Equatable {
   /// - Throws: `notFound` where there is none, `io` where it cannot be read, `corrupt`, and `unsupported` for a newer
   ///   format.
   static func read(_ layout: Layout) throws -> StoreConfig {
-    guard exists(layout.config) else {
-      throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
+    guard exists(layout.config) || errno == EACCES else {
+      guard layout.isStore else {
+        throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
+      }
+      throw RepositoryError(.corrupt, "\(layout.config) is missing", hint: "make it again with: stemma rebuild")
     }
     guard let text = try? String(contentsOfFile: layout.config, encoding: .utf8) else {
       throw RepositoryError(.io, "\(layout.config): cannot be read", hint: "check who may read it")
@@ -38,6 +41,14 @@ struct StoreConfig: Sendable, Equatable {
         hint: "every file in entries/ says the store's id; or restore config.yml from a backup")
     }
     return StoreConfig(format: format, store: store)
+  }
+
+  /// The store's id as the marker in `packs/`, or the last entry, says it: for a store of format 2 whose file is gone.
+  /// Nil where neither does.
+  static func recovered(_ layout: Layout, _ storage: any Storage) throws -> StoreID? {
+    if let id = try PacksMarker(layout: layout, storage: storage).found().first { return id }
+    let folder = EntryFolder(storage: storage, path: layout.entries, temporary: layout.temporary)
+    return try folder.all().names.last.map { try folder.get($0).store }
   }
 
   /// Writes the file. Durable when it returns.

@@ -181,11 +181,10 @@ extension Repository {
 
   /// The history, if it is whole: nothing is deleted on the word of one that is not.
   private func requireWholeHistory() throws -> HistoryReading {
-    let reading = try HistoryReading(history.entries, pool: pool, throwing: true)
-    var check = HistoryCheck(reading: reading)
     let rows = try lineage.events()
-    check.known = rows + Rebuild.events(in: layout.formerDatabase)
-    check.namedHeads = try history.namedHeads()
+    let check = try HistoryCheck(
+      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool, throwing: true)
+    let reading = check.reading
     var fault = check.faults().first
     let known = Set(rows.map(\.place.entry))
     if let strange = reading.entries.first(where: { !known.contains($0.digest) }) {
@@ -211,6 +210,7 @@ extension Repository {
       if gone.contains(row.model) { documents.remove(row.digest) }
       if let recipe = row.recipe { recipes[recipe] = (recipes[recipe] ?? false) || !gone.contains(row.model) }
     }
+    for row in try lineage.fileDigests() where gone.contains(row.model) { documents.remove(row.document) }
     for (recipe, isKept) in recipes where !isKept { documents.remove(recipe) }
     let isNamed = try lineage.snapshot { try $0.referencedDocuments() }
     sweep.drops = isNamed.subtracting(documents).sorted()
