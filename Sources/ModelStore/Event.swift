@@ -78,7 +78,7 @@ extension Repository {
         let entry = try entry(of: event, in: publication)
         try publication.insertEntry(entry)
         let result = try body(publication, EventPlace(entry))
-        try publication.recordNames(of: entry)
+        try publication.recordNames(of: entry, where: Names.isValid)
         written = entry
         try history.put(entry)
         return result

@@ -46,7 +46,7 @@ struct History: Sendable {
   func namedHeads() throws -> [EntryFolder.Name] {
     guard exists(layout.heads) else { return [] }
     let file = try storage.open(layout.heads)
-    let bytes = try file.bytes(at: 0, count: try file.size(), path: layout.heads)
+    let bytes = try file.bytes(at: 0, count: try file.size(atMost: 64 << 20, path: layout.heads), path: layout.heads)
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ")
       guard words.count == 2, let sequence = Int(words[0]), let digest = Digest(hex: String(words[1])) else {
@@ -88,6 +88,12 @@ struct History: Sendable {
     let entry = try entries.get(name)
     let heads = Set(try publication.heads().map(\.place.entry))
     guard found.count == 1, Set(entry.heads) == heads else { throw Self.older(found, than: last) }
+    if entry.kind == EventKind.collect.rawValue {
+      // A crash came before anything was deleted; what this database knows is there, and nothing named was meant.
+      let isWhole = try publication.packs().allSatisfy { exists(layout.pack($0.digest.hex)) }
+      let named = Set(try (publication.allNames() + publication.nameConflicts()).map(\.model))
+      guard isWhole, named.isDisjoint(with: entry.drops) else { throw Self.older(found, than: last) }
+    }
     try PackIndexes(layout: layout, storage: storage).adopt(in: publication)
     var replay = Replay(documents: documents, publication: publication)
     try replay.adopt(entry)

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Lineage
 import Objects
 import Tensors
@@ -50,7 +51,7 @@ struct HistoryCheck {
       return (sequence ?? child?.sequence ?? 0, line(digest, rows[digest], sequence, child))
     }
     faults += lines.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.1)
-    return faults + misplaced()
+    return faults + misplaced() + misnamed()
   }
 
   /// An event that is gone, with those around it.
@@ -71,6 +72,15 @@ struct HistoryCheck {
       guard let head = entry.heads.compactMap({ sequences[$0] }).max(), head >= entry.sequence else { return nil }
       return
         "event \(entry.sequence) (\(Self.text(entry))): a number above \(head) expected, that of what it was made upon"
+    }
+  }
+
+  /// Entries that change what is no name.
+  private func misnamed() -> [String] {
+    reading.entries.flatMap { entry in
+      entry.names.filter { !Names.isValid($0.name) }.map { naming in
+        "event \(entry.sequence) (\(entry.kind), \(entry.madeAt)): it changes \(naming.name.quoted), which is no name"
+      }
     }
   }
 

@@ -113,6 +113,11 @@ final class Rebuild {
   /// Reads what every event says.
   private func readFacts(_ reading: HistoryReading) throws {
     let drops = reading.drops
+    let present = Set(try documents.all().digests)
+    let missing = reading.documents.filter { !present.contains($0.key) }
+    damage += missing.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map { document, entry in
+      "event \(entry.sequence) (\(HistoryCheck.text(entry))): document \(document.hex) is missing"
+    }
     for entry in reading.entries {
       do {
         facts[entry.digest] = try Replay.fact(of: entry, in: documents) { model in
@@ -124,7 +129,10 @@ final class Rebuild {
       } catch {
         // What an event after this one deleted is gone by right.
         let documents = [entry.document].compactMap(\.self) + entry.refers
-        if documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
+        if !entry.isVerdict, documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
+        if documents.contains(where: { missing[$0] != nil }) { continue }
+        // A disk that fails, or a file that this user may not read, is no reason to leave anything out.
+        if error is StorageError { throw error }
         let error = RepositoryError(translating: error)
         damage.append("event \(entry.sequence) (\(HistoryCheck.text(entry))): \(error.message)")
       }
@@ -164,23 +172,15 @@ final class Rebuild {
     for (entry, model) in deleted where !needed.contains(model) || remade.contains(model) { gone.insert(entry) }
   }
 
-  /// The models that a name was given to by a change that no other replaces.
+  /// The models that a name was given to by a change that no other replaces, or by one that those who deleted the model
+  /// did not know of.
   private static func named(in reading: HistoryReading) -> [Digest] {
-    struct Change: Hashable {
-      let entry: Digest
-      let name: String
-    }
-    var replaced: Set<Change> = []
-    for entry in reading.entries {
-      for naming in entry.names {
-        for other in naming.replaces { replaced.insert(Change(entry: other, name: naming.name.lowercased())) }
+    let open = reading.openChanges.values.flatMap { $0.compactMap(\.naming.model) }
+    let (drops, isMadeUpon) = (reading.drops, reading.ancestry())
+    return open
+      + reading.entries.flatMap { entry in
+        entry.names.compactMap(\.model).filter { drops[$0].map { !isMadeUpon($0, entry) } ?? false }
       }
-    }
-    return reading.entries.flatMap { entry in
-      entry.names.compactMap { naming in
-        replaced.contains(Change(entry: entry.digest, name: naming.name.lowercased())) ? nil : naming.model
-      }
-    }
   }
 
   private func states(_ reading: HistoryReading, objects: Set<Digest>) -> [Digest: ModelState] {

@@ -75,9 +75,22 @@ struct Replay {
     case .digests(let digests)?:
       guard let document = entry.document, try publication.model(digests.model) != nil else { break }
       try publication.insertFileDigests(document, of: digests.model, event: place)
-    case .derivation(_, manifest: nil)?, .envelope?, nil: break
+    case .derivation(_, manifest: nil)?, .envelope?, nil:
+      if entry.kind == EventKind.advisory.rawValue { try flag(entry) }
     }
-    try publication.recordNames(of: entry)
+    try publication.recordNames(of: entry, where: Names.isValid)
+  }
+
+  /// An advisory whose document is gone, or that a later version wrote, still holds, on the models that its entry names.
+  private func flag(_ entry: Entry) throws {
+    for model in entry.refers {
+      guard let row = try publication.model(model) else { continue }
+      try publication.insertAdvisory(
+        AdvisoryRow(
+          digest: entry.document ?? entry.digest, weightsID: row.weightsID, model: model, kind: "unreadable",
+          reason: "the document of event \(entry.sequence) is missing, damaged or of a later version",
+          madeAt: entry.madeAt, madeBy: entry.madeBy, event: EventPlace(entry)))
+    }
   }
 
   /// Takes in the entry that a crash left, whose documents and packs are durable.

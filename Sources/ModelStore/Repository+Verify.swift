@@ -19,6 +19,7 @@ extension Repository {
       try checkPacks(&findings, full: full, progress: progress)
       try checkDocuments(reading, &findings)
       try checkNames(&findings)
+      try checkRows(&findings)
       let hurt = try hurtModels(findings)
       for name in try storage.list(layout.temporary) { findings.garbage.append("tmp/\(name)") }
       return VerifyReport(
@@ -66,12 +67,9 @@ extension Repository {
       progress?(findings.bytes, total)
     }
     let digests = Set(known.map(\.digest))
-    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
-      for name in try storage.list("\(layout.packs)/\(shelf)") {
-        let digest = name.hasSuffix(".pack") ? Digest(hex: String(name.dropLast(5))) : nil
-        if let digest, digests.contains(digest) { continue }
-        findings.garbage.append("packs/\(shelf)/\(name)")
-      }
+    for (path, digest) in try PackIndexes(layout: layout, storage: storage).files() {
+      if let digest, digests.contains(digest) { continue }
+      findings.garbage.append(String(path.dropFirst(layout.root.utf8.count + 1)))
     }
   }
 
@@ -162,14 +160,9 @@ extension Repository {
   }
 
   private func checkDocuments(_ reading: HistoryReading, _ findings: inout Findings) throws {
-    let drops = reading.drops
-    var named = try lineage.snapshot { try $0.referencedDocuments() }
-    var events: [Digest: Entry] = [:]
-    for entry in reading.entries {
-      guard let document = entry.document, drops[document].map({ $0 < entry }) ?? true else { continue }
-      named.insert(document)
-      events[document] = entry
-    }
+    let events = reading.documents
+    let unknown = Set(reading.needsOfUnknownKinds)
+    let named = try lineage.snapshot { try $0.referencedDocuments() }.union(events.keys)
     func text(_ digest: Digest) -> String {
       let event = events[digest].map { " of event \($0.sequence) (\(HistoryCheck.text($0)))" } ?? ""
       return "document \(digest.hex)\(event)"
@@ -191,7 +184,9 @@ extension Repository {
           "\(text(digest)): \(RepositoryError(translating: error).message)", models: models)
       }
     }
-    for digest in found where !named.contains(digest) { findings.garbage.append("documents: \(digest.hex)") }
+    for digest in found where !named.contains(digest) && !unknown.contains(digest) {
+      findings.garbage.append("documents: \(digest.hex)")
+    }
   }
 
   /// What the history lacks, and what the database lacks of it.
@@ -233,6 +228,21 @@ extension Repository {
         "the history does not contain head \(head.text): the store was rolled back to before it, or is another store")
     }
     return reading
+  }
+
+  /// Whether the database says what the history says. Where others keep writing meanwhile nothing is told.
+  private func checkRows(_ findings: inout Findings) throws {
+    if !findings.faults.isEmpty { return }
+    for _ in 0..<5 {
+      let reading = try HistoryReading(history.entries, pool: pool)
+      let answer = try lineage.snapshot { snapshot -> String?? in
+        guard Set(try snapshot.events().map(\.place.entry)) == Set(reading.entries.map(\.digest)) else { return nil }
+        return .some(try disagreement(of: snapshot, with: reading))
+      }
+      guard let answer else { continue }
+      if let fault = answer { findings.damage("\(layout.database): \(fault); run: stemma rebuild") }
+      return
+    }
   }
 
   /// Names that lead to nothing, and those that diverged.

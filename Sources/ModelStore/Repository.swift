@@ -25,6 +25,8 @@ public final class Repository: Sendable {
   let spaces = WorkspaceShelf()
   let packFiles: PackFiles
   let lock: Mutex<StoreLock?>
+  /// Which file the database is: `rebuild` puts another in its place.
+  private let databaseFile: UInt64?
   /// Steps that a chain of deltas may have.
   static let depthLimit = 4
   /// Written into every derivation.
@@ -49,6 +51,7 @@ public final class Repository: Sendable {
     packFiles = PackFiles(storage: storage, layout: layout)
     let opened = try door { try Self.open(layout, storage: storage, migrations: migrations) }
     lock = Mutex(opened.lock)
+    databaseFile = fileNumber(layout.database)
     (lineage, history) = (opened.lineage, opened.history)
   }
 
@@ -100,6 +103,14 @@ public final class Repository: Sendable {
     throw RepositoryError(
       .notFound, "no store here or in any folder above \(directory)",
       hint: "make one with: stemma init, or name one with --store")
+  }
+
+  /// Throws `conflict` where another process has put another database in the place of the one that is open.
+  func requireSameDatabase() throws {
+    if let databaseFile, databaseFile == fileNumber(layout.database) { return }
+    throw RepositoryError(
+      .conflict, "\(layout.database): another process has made the database anew meanwhile; nothing was changed",
+      hint: "run the command again")
   }
 
   /// A path for a new file in `tmp/`.
