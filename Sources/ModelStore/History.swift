@@ -1,3 +1,4 @@
+import Glibc
 import Lineage
 import Objects
 
@@ -69,13 +70,24 @@ struct History: Sendable {
 
   /// Throws `corrupt` where the database lacks more events than a crash leaves: it is older than the folder.
   func requireCurrent(_ lineage: some LineageReading) throws {
-    let last = try lineage.lastSequence()
-    guard try entries.above(last).count > 1 else { return }
+    guard try readable(above: lineage.lastSequence()).count > 1 else { return }
     // Others may have written between the two looks: now the folder is looked at before the database.
-    let found = try entries.above(last)
+    let found = try readable(above: lineage.lastSequence())
     let later = try lineage.lastSequence()
     let missing = found.filter { $0.sequence > later }
     if missing.count > 1 { throw Self.older(missing, than: later) }
+  }
+
+  /// The entries with numbers above `last`. Damaged ones are left out: no rebuild takes them in either, and `verify`
+  /// tells them.
+  func readable(above last: Int) throws -> [Entry] {
+    try entries.above(last).compactMap { name in
+      do { return try entries.get(name) } catch is ObjectsError { return nil } catch let error as StorageError {
+        // Its writer may have taken it back.
+        if error.code == ENOENT || error.code == EFBIG || error.code == EINVAL { return nil }
+        throw error
+      }
+    }
   }
 
   /// Takes in the one entry that a crash may have left without rows. Inside the transaction of the next writer.
@@ -83,9 +95,8 @@ struct History: Sendable {
   /// - Throws: `corrupt` where there are others: the database is older than the folder.
   func adopt(in publication: Publication) throws {
     let last = try publication.lastSequence()
-    let found = try entries.above(last)
-    guard let name = found.first else { return }
-    let entry = try entries.get(name)
+    let found = try readable(above: last)
+    guard let entry = found.first else { return }
     let heads = Set(try publication.heads().map(\.place.entry))
     guard found.count == 1, Set(entry.heads) == heads else { throw Self.older(found, than: last) }
     if entry.kind == EventKind.collect.rawValue {
@@ -102,7 +113,7 @@ struct History: Sendable {
     }
   }
 
-  private static func older(_ missing: [EntryFolder.Name], than last: Int) -> RepositoryError {
+  private static func older(_ missing: [Entry], than last: Int) -> RepositoryError {
     let first = missing.first?.sequence ?? 0
     let final = missing.last?.sequence ?? 0
     return RepositoryError(

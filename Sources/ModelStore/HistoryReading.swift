@@ -83,14 +83,19 @@ struct HistoryReading: Sendable {
     }
   }
 
-  /// Documents that are to be there: those of events of known kinds, and those that these refer to, unless a later event
-  /// deleted them. For each the last event that names it.
+  /// Documents that are to be there: those of events of known kinds, and those that these refer to, unless a later
+  /// event deleted them. For each the last event that names it.
   var documents: [Digest: Entry] {
     let drops = drops
     var found: [Digest: Entry] = [:]
     for entry in entries where EventKind(rawValue: entry.kind) != nil {
+      // What was said about weights stays whatever becomes of the models that have them.
+      if entry.isVerdict {
+        if let document = entry.document { found[document] = entry }
+        continue
+      }
       for document in [entry.document].compactMap(\.self) + entry.refers {
-        if let drop = drops[document], drop > entry, !entry.isVerdict { continue }
+        if let drop = drops[document], drop > entry { continue }
         found[document] = entry
       }
     }

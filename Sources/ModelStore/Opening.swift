@@ -17,7 +17,7 @@ extension Repository {
     let (lock, lineage) = try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
     let history = History(store: store, layout: layout, storage: storage)
     try history.requireCurrent(lineage)
-    if !isReadOnly(layout), try !history.entries.above(lineage.lastSequence()).isEmpty {
+    if !isReadOnly(layout), try !history.readable(above: lineage.lastSequence()).isEmpty {
       try lineage.publish { try history.adopt(in: $0) }
     }
     return (lock, lineage, history)

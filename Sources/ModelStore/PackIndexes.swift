@@ -27,20 +27,19 @@ struct PackIndexes {
 
   /// Reads the index of every pack; what cannot be read is told, a line each.
   ///
-  /// - Parameter skips: packs that need not be read.
-  func read(except skips: Set<Digest> = []) throws -> (packs: [Found], damage: [String]) {
+  /// - Parameters:
+  ///   - skips: packs that need not be read.
+  ///   - throwing: throws where the disk fails, in place of calling a pack damaged.
+  func read(except skips: Set<Digest> = [], throwing: Bool = false) throws -> (packs: [Found], damage: [String]) {
     var packs: [Found] = []
     var damage: [String] = []
     for (path, digest) in try files() {
-      guard let digest else {
-        damage.append("\(path): no pack by its name")
-        continue
-      }
-      if skips.contains(digest) { continue }
+      guard let digest, !skips.contains(digest) else { continue }
       do {
         let file = try storage.open(path)
         packs.append(Found(digest: digest, size: try file.size(), entries: try Pack.readIndex(of: file, path: path)))
       } catch {
+        if throwing, error is StorageError { throw error }
         damage.append(RepositoryError(translating: error).message)
       }
     }

@@ -44,8 +44,8 @@ final class Rebuild {
     let (current, former) = (Self.events(in: layout.database), Self.events(in: layout.formerDatabase))
     let check = try HistoryCheck(history, known: current + former, pool: pool)
     let reading = check.reading
-    damage += check.faults() + reading.strangers.map { "\($0): no entry by its name" }
-    remarks += check.remarks()
+    damage += check.faults()
+    remarks += check.remarks() + reading.strangers.map { "\($0): no entry by its name" }
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
     removeDatabase(draft)
     do {

@@ -81,7 +81,8 @@ struct Replay {
     try publication.recordNames(of: entry, where: Names.isValid)
   }
 
-  /// An advisory whose document is gone, or that a later version wrote, still holds, on the models that its entry names.
+  /// An advisory whose document is gone, or that a later version wrote, still holds, on the models that its entry
+  /// names.
   private func flag(_ entry: Entry) throws {
     for model in entry.refers {
       guard let row = try publication.model(model) else { continue }

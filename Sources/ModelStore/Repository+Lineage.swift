@@ -125,8 +125,8 @@ extension Repository {
     }
   }
 
-  /// Takes a name away; the model stays until `collect`. Of a name that two copies gave otherwise one side is taken away
-  /// as `NAME@conflict-…`, and the name stays with the other. Durable when it returns.
+  /// Takes a name away; the model stays until `collect`. Of a name that two copies gave otherwise one side is taken
+  /// away as `NAME@conflict-…`, and the name stays with the other. Durable when it returns.
   ///
   /// - Throws: `notFound`, and `conflict` for a name that two copies gave otherwise.
   public func untag(_ name: String) throws(RepositoryError) {

@@ -177,8 +177,8 @@ extension Repository {
     }
   }
 
-  /// The history, if it is whole and the database says what it says: nothing is deleted on the word of a database, or of
-  /// a history that is not whole.
+  /// The history, if it is whole and the database says what it says: nothing is deleted on the word of a database, or
+  /// of a history that is not whole.
   private func requireWholeHistory() throws -> HistoryReading {
     let rows = try lineage.events()
     let check = try HistoryCheck(
@@ -230,7 +230,7 @@ extension Repository {
 
   /// A pack that cannot be read, or that has not what the database says of it.
   private func packFault() throws -> String? {
-    let (packs, damage) = try PackIndexes(layout: layout, storage: storage).read()
+    let (packs, damage) = try PackIndexes(layout: layout, storage: storage).read(throwing: true)
     if let fault = damage.first { return fault }
     var frames: [Digest: [Digest: Pack.Entry]] = [:]
     var sizes: [Digest: Int] = [:]

@@ -87,8 +87,8 @@ package struct DocumentFolder: Sendable {
 }
 
 extension Storage {
-  /// Writes a file whose name stands for its bytes. Durable when it returns; where it is there already with these bytes,
-  /// only its name is made durable, and where it has others it is written anew.
+  /// Writes a file whose name stands for its bytes. Durable when it returns; where it is there already with these
+  /// bytes, only its name is made durable, and where it has others it is written anew.
   ///
   /// - Parameters:
   ///   - shelf: the folder of the file, made where it is missing.

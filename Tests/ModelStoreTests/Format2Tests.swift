@@ -55,7 +55,7 @@ struct Format2Tests {
     let report = try store.verify()
     #expect(report.damage.map(\.what) == [] && report.garbage == [] && report.events == 29)
     let exports = try Self.exports(store, stage)
-    #expect(exports.keys.count == 13)
+    #expect(exports.keys.count == 14)
     for (name, sum) in Self.weights {
       let file = exports[name]?.first { $0.key.hasSuffix(".safetensors") || $0.key.hasSuffix(".jsonl") }
       #expect(file?.value.hex == sum, "\(name)")

@@ -20,7 +20,7 @@ struct HistoryAttackTests {
     var members: [JSONValue.Member] = [
       .init("type", "entry"), .init("kind", .string(kind)), .init("version", 1),
       .init("store", .string(store.history.store.hex)), .init("sequence", .integer(last.place.sequence + 1)),
-      .init("heads", .digests([last.place.entry])), .init("made_at", "2026-11-29T00:00:00Z"),
+      .init("heads", .digests([last.place.entry])), .init("made_at", "2099-01-01T00:00:00Z"),
       .init("made_by", "somebody"), .init("tool", "by hand"),
     ]
     change(&members)
@@ -128,7 +128,8 @@ struct HistoryAttackTests {
     bytes[20] ^= 1
     try bytes.write(to: URL(fileURLWithPath: path))
     _ = try Repository.rebuild(at: stage.store)
-    _ = try stage.open().importCheckpoint(at: stage.folder.path + "/one", name: "again", base: nil)
+    _ = try stage.open().importCheckpoint(at: stage.folder.path + "/one", name: nil, base: nil)
+    #expect(try Repository.rebuild(at: stage.store).damage == [])
     #expect(try stage.open().verify().damage.map(\.what) == [])
   }
 
@@ -155,12 +156,15 @@ struct HistoryAttackTests {
       { members in members[4] = .init("sequence", .integer(1 << 53 - 1)) },
       { members in members[2] = .init("version", 0) },
     ]
-    for change in wrong {
+    for (index, change) in wrong.enumerated() {
       let copy = try Stage(copyOf: stage)
       try Self.add(copy, kind: "name", change)
-      #expect(try Repository.rebuild(at: copy.store).damage.isEmpty == false)
+      let report = try Repository.rebuild(at: copy.store)
       let store = try copy.open()
-      #expect(try store.verify().damage.isEmpty == false)
+      let check = try store.verify()
+      // A number that no entry has is a stranger's by the name of its file.
+      #expect(report.damage.isEmpty == (index == 4) && check.damage.isEmpty == (index == 4), "\(index)")
+      #expect(report.remarks.isEmpty == (index != 4) && check.garbage.isEmpty == (index != 4), "\(index)")
       #expect(try store.resolve("one") == before && store.resolve(before.hex) == before)
       _ = try store.tag("one", as: "next")
       #expect(try store.lineage.lastSequence() < 20)
@@ -266,6 +270,6 @@ struct HistoryAttackTests {
     _ = try stage.open().backup(to: target)
     let copy = try Repository(at: target + "/.stemma")
     #expect(try copy.verify().damage.count == 1 && copy.verify().garbage == [])
-    #expect(try copy.documents.get(document.digest) == document)
+    #expect(try copy.documents.get(document.digest).bytes == document.bytes)
   }
 }
