@@ -97,7 +97,7 @@ let package = Package(
     .testTarget(
       name: "ModelStoreTests",
       dependencies: ["ModelStore", "Checkpoints", "Lineage", "Objects", "Tensors", "JSON", "TestSupport"],
-      exclude: ["Format1"], swiftSettings: house),
+      exclude: ["Format1", "Format2"], swiftSettings: house),
     .testTarget(name: "ToolTests", dependencies: ["Tool", "TestSupport"], swiftSettings: house),
     .testTarget(name: "HouseTests", dependencies: ["Migrations", crypto], swiftSettings: house),
   ],

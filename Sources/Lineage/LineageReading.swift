@@ -72,7 +72,7 @@ extension LineageReading {
       UNION ALL SELECT recipe FROM derivations WHERE recipe IS NOT NULL
       UNION ALL SELECT digest FROM evaluations
       UNION ALL SELECT digest FROM advisories UNION ALL SELECT document FROM withdrawals
-      UNION ALL SELECT document FROM allowances
+      UNION ALL SELECT document FROM allowances UNION ALL SELECT document FROM file_digests
       """
     return try withConnection { connection in
       var found: Set<Digest> = []

@@ -58,7 +58,7 @@ package enum ModelState: String, Sendable, CaseIterable {
 }
 
 /// A model on record.
-package struct ModelRow: Sendable, Equatable {
+package struct ModelRow: Sendable, Hashable {
   package var id: Digest
   package var weightsID: Digest
   package var state: ModelState
@@ -216,12 +216,16 @@ package struct NameEvent: Sendable, Equatable {
 }
 
 /// A name in its exact spelling and the model it means now, which may not be on record.
-package struct NameRow: Sendable, Equatable {
+package struct NameRow: Sendable, Hashable {
   package let name: String
   package let model: Digest
   package let sequence: Int
   /// The event that gave it.
   package let entry: Digest
+
+  package init(name: String, model: Digest, sequence: Int, entry: Digest) {
+    (self.name, self.model, self.sequence, self.entry) = (name, model, sequence, entry)
+  }
 }
 
 /// The sampled elements of a model, for finding the nearest base.

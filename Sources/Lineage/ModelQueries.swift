@@ -57,6 +57,16 @@ extension LineageReading {
     }
   }
 
+  /// The documents with the SHA-256 of whole files: of one model, oldest first, or of all.
+  package func fileDigests(of model: Digest? = nil) throws -> [(document: Digest, model: Digest)] {
+    let filter = model == nil ? "" : "WHERE model = ? ORDER BY sequence, document"
+    return try withConnection { connection in
+      try connection.all(
+        "SELECT document, model FROM file_digests \(filter)", model.map { [$0.blob] } ?? []
+      ) { (try $0.digest(0), try $0.digest(1)) }
+    }
+  }
+
   /// The sketches of all models, newest model first: lineage does not end where bytes are not stored.
   package func sketches() throws -> [SketchRow] {
     let sql = """

@@ -40,6 +40,12 @@ extension LineageReading {
     return try withConnection { try $0.all(sql, [], nameRow) }
   }
 
+  /// What was named otherwise by changes of `name`, in any case, that diverged.
+  package func conflicts(of name: String) throws -> [NameRow] {
+    let sql = "SELECT name, model, sequence, entry FROM name_conflicts WHERE name = ? ORDER BY entry"
+    return try withConnection { try $0.all(sql, [name], nameRow) }
+  }
+
   /// What happened to `name`, in any case, newest first.
   package func nameHistory(_ name: String) throws -> [NameEvent] {
     let sql = "\(eventColumns) WHERE c.name = ? COLLATE NOCASE ORDER BY c.sequence DESC, c.entry DESC"

@@ -3,9 +3,16 @@ package import Objects
 extension LineageReading {
   /// Throws where a name cannot be given to a model.
   ///
-  /// - Parameter replacing: whether the name may leave another model. It may never change its case while in use.
+  /// - Parameter replacing: whether the name may leave another model, and whether this decides what two sides named
+  ///   otherwise. It may never change its case while in use, but to decide.
   /// - Throws: `.nameConflict`.
   package func requireFree(_ name: String, for model: Digest, replacing: Bool) throws {
+    let others = try conflicts(of: name)
+    if let other = others.first {
+      if replacing { return }
+      let holder = try self.name(name) ?? other
+      throw LineageError.nameConflict(name: name, existing: holder.name, model: holder.model)
+    }
     guard let existing = try self.name(name) else { return }
     if existing.name != name || existing.model != model && !replacing {
       throw LineageError.nameConflict(name: name, existing: existing.name, model: existing.model)
@@ -15,9 +22,9 @@ extension LineageReading {
 
 extension Publication {
   /// Records the changes of names of an entry on record. Entries come in their order: those that an entry was made upon
-  /// before it.
-  package func recordNames(of entry: Entry) throws {
-    for (position, change) in entry.names.enumerated() {
+  /// before it. Texts that are no names are passed over.
+  package func recordNames(of entry: Entry, where isName: (String) -> Bool = { _ in true }) throws {
+    for (position, change) in entry.names.enumerated() where isName(change.name) {
       let values: [Connection.Value] = [
         entry.digest.blob, position, entry.sequence, change.name, change.model?.blob,
       ]

@@ -30,6 +30,13 @@ package struct Publication: LineageReading {
     }
   }
 
+  /// Records a document with the SHA-256 of whole files of a model on record; one that is known stays as it is.
+  package func insertFileDigests(_ document: Digest, of model: Digest, event: EventPlace) throws {
+    try connection.run(
+      "INSERT OR IGNORE INTO file_digests (document, model, sequence, entry) VALUES (?, ?, ?, ?)",
+      [document.blob, model.blob, event.sequence, event.entry.blob])
+  }
+
   /// Says where a model's bytes are now; unlike `insertModel` this may go down, as after `remove`.
   package func setState(_ model: Digest, _ state: ModelState) throws {
     let changed = try connection.run("UPDATE models SET state = ? WHERE id = ?", [state.rawValue, model.blob])

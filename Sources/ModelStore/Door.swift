@@ -73,6 +73,12 @@ extension RepositoryError {
 /// True where a file or folder is at the path, links followed.
 func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+/// The inode of a file; nil where there is none.
+func fileNumber(_ path: String) -> UInt64? {
+  var status = stat()
+  return stat(path, &status) == 0 ? UInt64(status.st_ino) : nil
+}
+
 /// True where a folder is at the path, links followed.
 func isFolder(_ path: String) -> Bool {
   var status = stat()

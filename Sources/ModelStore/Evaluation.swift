@@ -139,14 +139,14 @@ struct Stamp: Sendable {
   /// Reads the stamp of a document of a type; a newer version of the type is refused.
   init(_ document: Document, type: String) throws(ObjectsError) {
     let value = document.value
+    if let version = value["version"]?.int, version > Self.version {
+      throw .newerVersion(what: "\(type) \(document.digest.short)", found: version, supported: Self.version)
+    }
     guard value["type"]?.text == type, let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text,
       let tool = value["tool"]?.text
     else {
       throw .documentContent(
         document: document.digest, reason: "no \(type) with made_at, made_by and tool")
-    }
-    if let version = value["version"]?.int, version > Self.version {
-      throw .newerVersion(what: "\(type) \(document.digest.short)", found: version, supported: Self.version)
     }
     (self.madeAt, self.madeBy, self.tool) = (madeAt, madeBy, tool)
   }

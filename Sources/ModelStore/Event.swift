@@ -28,20 +28,6 @@ enum EventKind: String, Sendable, CaseIterable {
       case .dataset: .dataset
       }
   }
-
-  /// How a model was made; nil for events of other sorts.
-  var derivation: DerivationKind? {
-    switch self {
-    case .import: .import
-    case .merge: .merge
-    case .adapter: .adapter
-    case .extract: .extract
-    case .mask: .mask
-    case .subspace: .subspace
-    case .dataset: .dataset
-    case .name, .evaluation, .advisory, .withdrawal, .allowance, .collect, .purge, .digests: nil
-    }
-  }
 }
 
 /// An event that is about to be recorded: what its entry will say, but for its place in the history.
@@ -92,7 +78,7 @@ extension Repository {
         let entry = try entry(of: event, in: publication)
         try publication.insertEntry(entry)
         let result = try body(publication, EventPlace(entry))
-        try publication.recordNames(of: entry)
+        try publication.recordNames(of: entry, where: Names.isValid)
         written = entry
         try history.put(entry)
         return result

@@ -24,9 +24,41 @@ extension Derivation {
   }
 }
 
+/// The SHA-256 of whole files of a model, computed after it was made: the document of an event `digests`.
+struct FileDigests: Sendable {
+  static let version = 1
+
+  let model: Digest
+  let files: [Derivation.FileDigest]
+
+  init(model: Digest, files: [Derivation.FileDigest]) { (self.model, self.files) = (model, files) }
+
+  var document: Document {
+    Document([
+      "type": "digests", "version": .integer(Self.version), "model": .string(model.hex),
+      "files": .array(files.map(\.json)),
+    ])
+  }
+
+  init(_ document: Document) throws(ObjectsError) {
+    let value = document.value
+    guard value["type"]?.text == "digests", let version = value["version"]?.int, let model = value["model"]?.digest,
+      let list = value["files"]?.elements
+    else { throw .documentContent(document: document.digest, reason: "no digests with version, model and files") }
+    guard version <= Self.version else {
+      throw .newerVersion(what: "digests \(document.digest.short)", found: version, supported: Self.version)
+    }
+    let files = list.compactMap(Derivation.FileDigest.init)
+    guard files.count == list.count else {
+      throw .documentContent(document: document.digest, reason: "files: pairs of a path and 64 hex digits expected")
+    }
+    self.init(model: model, files: files)
+  }
+}
+
 extension Repository {
   /// The SHA-256 of whole files as far as they are known, by path: from the manifest, and for safetensors files from
-  /// what made the model. Those of a merge that nobody imported are not.
+  /// what made the model or from what was computed since. Those of a merge that nobody asked for are not.
   func fileDigests(of model: Digest) throws -> [String: Digest] {
     let manifest = try manifest(of: model)
     var found: [String: Digest] = [:]
@@ -38,10 +70,16 @@ extension Repository {
         found[file.path] = file.digest
       }
     }
+    for row in try lineage.fileDigests(of: model) {
+      for file in try FileDigests(documents.get(row.document)).files where lacking.contains(file.path) {
+        found[file.path] = file.digest
+      }
+    }
     return found
   }
 
-  /// The same, and those that are not known are computed: such files are read or made once.
+  /// The same, and those that are not known are computed: such files are read or made once. A store that can be written
+  /// keeps them.
   func allFileDigests(of model: Digest, progress: (@Sendable (Int, Int) -> Void)? = nil) throws -> [String: Digest] {
     let known = try fileDigests(of: model)
     let reader = try ModelReader(model, in: self)
@@ -53,10 +91,16 @@ extension Repository {
     try stream(items, files: hashes, progress: progress.map { report in { report($0, total) } }) { _, _, _ in }
     var found: [String: Digest] = [:]
     for (file, hash) in zip(files, hashes) { found[file.path] = hash.running.finish() }
-    try recordFileDigests(found, of: model)
+    if !Self.isReadOnly(layout) { try record(found, of: model) }
     return known.merging(found) { first, _ in first }
   }
 
-  /// Where digests that were computed will be kept; nothing keeps them yet, so that they are computed every time.
-  func recordFileDigests(_ found: [String: Digest], of model: Digest) throws {}
+  private func record(_ found: [String: Digest], of model: Digest) throws {
+    let files = found.sorted { $0.key < $1.key }.map { Derivation.FileDigest(path: $0.key, digest: $0.value) }
+    let document = FileDigests(model: model, files: files).document
+    var event = Event(.digests, madeBy: whoami())
+    event.document = document
+    event.models = [model]
+    try publish(event) { try $0.insertFileDigests(document.digest, of: model, event: $1) }
+  }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Lineage
 import Objects
 
@@ -32,9 +33,11 @@ struct History: Sendable {
     }
   }
 
-  /// Replaces the file `heads`: a line with number and digest for each. Durable when it returns.
+  /// Replaces the file `heads`: a line with number and digest for each. Lines of entries that are missing stay: perhaps
+  /// nothing else knows of them. Durable when it returns.
   func putHeads(_ heads: [EntryFolder.Name]) throws {
-    let lines = heads.sorted().map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
+    let missing = try namedHeads().filter { !exists(entries.file(of: $0)) && !heads.contains($0) }
+    let lines = (heads + missing).sorted().map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
     try storage.replaceDurably(
       layout.heads, by: Array(lines.utf8), folder: layout.root,
       draft: "\(layout.temporary)/heads-\(UInt64.random(in: 0 ... .max))")
@@ -44,7 +47,7 @@ struct History: Sendable {
   func namedHeads() throws -> [EntryFolder.Name] {
     guard exists(layout.heads) else { return [] }
     let file = try storage.open(layout.heads)
-    let bytes = try file.bytes(at: 0, count: try file.size(), path: layout.heads)
+    let bytes = try file.bytes(at: 0, count: try file.size(atMost: 64 << 20, path: layout.heads), path: layout.heads)
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ")
       guard words.count == 2, let sequence = Int(words[0]), let digest = Digest(hex: String(words[1])) else {
@@ -67,13 +70,24 @@ struct History: Sendable {
 
   /// Throws `corrupt` where the database lacks more events than a crash leaves: it is older than the folder.
   func requireCurrent(_ lineage: some LineageReading) throws {
-    let last = try lineage.lastSequence()
-    guard try entries.above(last).count > 1 else { return }
+    guard try readable(above: lineage.lastSequence()).count > 1 else { return }
     // Others may have written between the two looks: now the folder is looked at before the database.
-    let found = try entries.above(last)
+    let found = try readable(above: lineage.lastSequence())
     let later = try lineage.lastSequence()
     let missing = found.filter { $0.sequence > later }
     if missing.count > 1 { throw Self.older(missing, than: later) }
+  }
+
+  /// The entries with numbers above `last`. Damaged ones are left out: no rebuild takes them in either, and `verify`
+  /// tells them.
+  func readable(above last: Int) throws -> [Entry] {
+    try entries.above(last).compactMap { name in
+      do { return try entries.get(name) } catch is ObjectsError { return nil } catch let error as StorageError {
+        // Its writer may have taken it back.
+        if error.code == ENOENT || error.code == EFBIG || error.code == EINVAL { return nil }
+        throw error
+      }
+    }
   }
 
   /// Takes in the one entry that a crash may have left without rows. Inside the transaction of the next writer.
@@ -81,11 +95,16 @@ struct History: Sendable {
   /// - Throws: `corrupt` where there are others: the database is older than the folder.
   func adopt(in publication: Publication) throws {
     let last = try publication.lastSequence()
-    let found = try entries.above(last)
-    guard let name = found.first else { return }
-    let entry = try entries.get(name)
+    let found = try readable(above: last)
+    guard let entry = found.first else { return }
     let heads = Set(try publication.heads().map(\.place.entry))
     guard found.count == 1, Set(entry.heads) == heads else { throw Self.older(found, than: last) }
+    if entry.kind == EventKind.collect.rawValue {
+      // A crash came before anything was deleted; what this database knows is there, and nothing named was meant.
+      let isWhole = try publication.packs().allSatisfy { exists(layout.pack($0.digest.hex)) }
+      let named = Set(try (publication.allNames() + publication.nameConflicts()).map(\.model))
+      guard isWhole, named.isDisjoint(with: entry.drops) else { throw Self.older(found, than: last) }
+    }
     try PackIndexes(layout: layout, storage: storage).adopt(in: publication)
     var replay = Replay(documents: documents, publication: publication)
     try replay.adopt(entry)
@@ -94,7 +113,7 @@ struct History: Sendable {
     }
   }
 
-  private static func older(_ missing: [EntryFolder.Name], than last: Int) -> RepositoryError {
+  private static func older(_ missing: [Entry], than last: Int) -> RepositoryError {
     let first = missing.first?.sequence ?? 0
     let final = missing.last?.sequence ?? 0
     return RepositoryError(

@@ -1,14 +1,29 @@
 import Foundation
+import JSON
 import Lineage
 import Objects
+import Tensors
 
 /// What is wrong with a history: events that are gone, changed, put in afterwards or not in the database.
 struct HistoryCheck {
   let reading: HistoryReading
   /// Events that a database knows: that of the store, or the one that the last rebuild replaced.
-  var known: [EventRow] = []
+  let known: [EventRow]
   /// What the file `heads` says.
-  var namedHeads: [EntryFolder.Name] = []
+  let namedHeads: [EntryFolder.Name]
+
+  /// Reads the entries of a store whose database knows these events. Others may write meanwhile: an entry is there
+  /// before a row or the file `heads` names it, so these are read first.
+  ///
+  /// - Parameter throwing: throws where the disk fails, in place of calling an entry damaged.
+  init(_ history: History, known: [EventRow], pool: WorkerPool, throwing: Bool = false) throws {
+    let heads = try history.namedHeads()
+    self.known = known
+    reading = try HistoryReading(history.entries, pool: pool, throwing: throwing)
+    // One that its writer took back meanwhile is named no longer.
+    let later = try history.namedHeads()
+    namedHeads = heads.filter(later.contains)
+  }
 
   /// Damage, a line each.
   func faults() -> [String] {
@@ -36,7 +51,7 @@ struct HistoryCheck {
       return (sequence ?? child?.sequence ?? 0, line(digest, rows[digest], sequence, child))
     }
     faults += lines.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.1)
-    return faults + misplaced()
+    return faults + misplaced() + misnamed()
   }
 
   /// An event that is gone, with those around it.
@@ -57,6 +72,15 @@ struct HistoryCheck {
       guard let head = entry.heads.compactMap({ sequences[$0] }).max(), head >= entry.sequence else { return nil }
       return
         "event \(entry.sequence) (\(Self.text(entry))): a number above \(head) expected, that of what it was made upon"
+    }
+  }
+
+  /// Entries that change what is no name.
+  private func misnamed() -> [String] {
+    reading.entries.flatMap { entry in
+      entry.names.filter { !Names.isValid($0.name) }.map { naming in
+        "event \(entry.sequence) (\(entry.kind), \(entry.madeAt)): it changes \(naming.name.quoted), which is no name"
+      }
     }
   }
 

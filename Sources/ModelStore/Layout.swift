@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where things are inside a `.stemma` folder.
 struct Layout: Sendable {
   let root: String
@@ -11,7 +13,15 @@ struct Layout: Sendable {
   var policy: String { root + "/policy.yml" }
   var trust: String { root + "/trust.yml" }
   var entries: String { root + "/entries" }
+  /// The folders that every store has. They are made anew where they are missing.
+  var folders: [String] { [documents, entries, packs, temporary] }
   var heads: String { root + "/heads" }
+
+  /// Whether a store is there, be it one whose `config.yml` is gone or one that this user may not read.
+  var isStore: Bool {
+    exists(config) || exists(root) && access(root, R_OK | X_OK) != 0 && errno == EACCES
+      || exists(packs) && exists(documents) && (exists(database) || exists(entries))
+  }
 
   /// The database that the last rebuild replaced.
   var formerDatabase: String { "\(database).before-rebuild" }

@@ -10,11 +10,16 @@ extension Repository {
     _ layout: Layout, storage: any Storage, migrations: [(name: String, sql: String)]
   ) throws -> (lock: StoreLock, lineage: LineageDatabase, history: History) {
     let store = try checkFormat(layout)
+    // Copies by tools that leave out empty folders lack some.
+    if !isReadOnly(layout) { for folder in layout.folders where !exists(folder) { try storage.makeDirectory(folder) } }
     try PacksMarker(layout: layout, storage: storage).check(store)
     let trusted = try TrustFile.read(layout).union([store])
     let (lock, lineage) = try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
     let history = History(store: store, layout: layout, storage: storage)
     try history.requireCurrent(lineage)
+    if !isReadOnly(layout), try !history.readable(above: lineage.lastSequence()).isEmpty {
+      try lineage.publish { try history.adopt(in: $0) }
+    }
     return (lock, lineage, history)
   }
 
@@ -37,8 +42,15 @@ extension Repository {
         hint: "let someone who can write the store open it once")
     }
     lock = nil
+    let file = fileNumber(layout.database)
     try migrate(database, layout, storage: storage, migrations: migrations)
-    return (try sharedLock(layout), database)
+    let again = try sharedLock(layout)
+    guard file == fileNumber(layout.database) else {
+      throw RepositoryError(
+        .conflict, "\(layout.database): another process has made the database anew meanwhile",
+        hint: "run the command again")
+    }
+    return (again, database)
   }
 
   /// Brings an older database up to date, alone in the store, when a copy of it is durable beside it.

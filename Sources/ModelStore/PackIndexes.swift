@@ -13,27 +13,34 @@ struct PackIndexes {
   let layout: Layout
   let storage: any Storage
 
+  /// Every file in `packs/` but the markers, and whose pack it is by its name; nil for a stranger.
+  func files() throws -> [(path: String, pack: Digest?)] {
+    try storage.list(layout.packs).filter { !PacksMarker.isMarker($0) }.flatMap { shelf in
+      let folder = "\(layout.packs)/\(shelf)"
+      guard let names = try storage.listFolder(folder) else { return [(folder, Digest?.none)] }
+      return names.map { name in
+        let digest = name.hasSuffix(".pack") && name.hasPrefix(shelf) ? Digest(hex: String(name.dropLast(5))) : nil
+        return ("\(folder)/\(name)", digest)
+      }
+    }
+  }
+
   /// Reads the index of every pack; what cannot be read is told, a line each.
   ///
-  /// - Parameter skips: packs that need not be read.
-  func read(except skips: Set<Digest> = []) throws -> (packs: [Found], damage: [String]) {
+  /// - Parameters:
+  ///   - skips: packs that need not be read.
+  ///   - throwing: throws where the disk fails, in place of calling a pack damaged.
+  func read(except skips: Set<Digest> = [], throwing: Bool = false) throws -> (packs: [Found], damage: [String]) {
     var packs: [Found] = []
     var damage: [String] = []
-    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
-      for name in try storage.list("\(layout.packs)/\(shelf)") {
-        let path = "\(layout.packs)/\(shelf)/\(name)"
-        guard name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))) else {
-          damage.append("\(path): no pack by its name")
-          continue
-        }
-        if skips.contains(digest) { continue }
-        do {
-          let file = try storage.open(path)
-          packs.append(
-            Found(digest: digest, size: try file.size(), entries: try Pack.readIndex(of: file, path: path)))
-        } catch {
-          damage.append(RepositoryError(translating: error).message)
-        }
+    for (path, digest) in try files() {
+      guard let digest, !skips.contains(digest) else { continue }
+      do {
+        let file = try storage.open(path)
+        packs.append(Found(digest: digest, size: try file.size(), entries: try Pack.readIndex(of: file, path: path)))
+      } catch {
+        if throwing, error is StorageError { throw error }
+        damage.append(RepositoryError(translating: error).message)
       }
     }
     return (packs.sorted { $0.digest < $1.digest }, damage)

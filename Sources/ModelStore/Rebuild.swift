@@ -25,8 +25,10 @@ final class Rebuild {
   }
 
   func run() throws -> RebuildReport {
-    for folder in [layout.temporary, layout.documents, layout.entries, layout.packs] {
-      try storage.makeDirectory(folder)
+    for folder in layout.folders { try storage.makeDirectory(folder) }
+    if !exists(layout.config), let store = try StoreConfig.recovered(layout, storage) {
+      try StoreConfig.write(store, layout, storage)
+      remarks.append("\(layout.config) was missing; it is made again, for store \(store.hex)")
     }
     let config = try StoreConfig.read(layout)
     let store: StoreID
@@ -39,13 +41,18 @@ final class Rebuild {
     }
     try PacksMarker(layout: layout, storage: storage).unite(store)
     let history = History(store: store, layout: layout, storage: storage)
-    let reading = try HistoryReading(history.entries, pool: pool)
-    try check(reading, history)
+    let (current, former) = (Self.events(in: layout.database), Self.events(in: layout.formerDatabase))
+    let check = try HistoryCheck(history, known: current + former, pool: pool)
+    let reading = check.reading
+    damage += check.faults()
+    remarks += check.remarks() + reading.strangers.map { "\($0): no entry by its name" }
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
     removeDatabase(draft)
     do {
       let counts = try fill(draft, reading, store: store)
-      try keepFormerDatabase(reading)
+      let present = Set(reading.entries.map(\.digest))
+      func lost(_ rows: [EventRow]) -> Int { rows.count { !present.contains($0.place.entry) } }
+      try keepFormerDatabase(knowsMore: lost(former) > lost(current))
       try storage.rename(draft, to: layout.database)
       try storage.syncDirectory(layout.root)
       try history.putHeads(reading.heads.map(\.name))
@@ -70,23 +77,10 @@ final class Rebuild {
     return (try? database.events()) ?? []
   }
 
-  /// Tells what the history lacks, by itself and by what the old databases and the file `heads` know.
-  private func check(_ reading: HistoryReading, _ history: History) throws {
-    var check = HistoryCheck(reading: reading)
-    check.known = Self.events(in: layout.database) + Self.events(in: layout.formerDatabase)
-    check.namedHeads = try history.namedHeads()
-    damage += check.faults() + reading.strangers.map { "\($0): no entry by its name" }
-    remarks += check.remarks()
-  }
-
   /// Keeps the database that is replaced beside the new one: it may know of events that are gone. One that was kept
   /// before and knows more of these stays in its place.
-  private func keepFormerDatabase(_ reading: HistoryReading) throws {
-    let present = Set(reading.entries.map(\.digest))
-    func lost(_ path: String) -> Int { Self.events(in: path).count { !present.contains($0.place.entry) } }
-    if lost(layout.formerDatabase) > lost(layout.database) {
-      return removeDatabase(layout.database)
-    }
+  private func keepFormerDatabase(knowsMore: Bool) throws {
+    if knowsMore { return removeDatabase(layout.database) }
     guard exists(layout.database), !isFolder(layout.database) else { return }
     // What is in the WAL goes into the file, where SQLite can read both.
     if let database = try? LineageDatabase(path: layout.database) { try? database.close() }
@@ -119,6 +113,11 @@ final class Rebuild {
   /// Reads what every event says.
   private func readFacts(_ reading: HistoryReading) throws {
     let drops = reading.drops
+    let present = Set(try documents.all().digests)
+    let missing = reading.documents.filter { !present.contains($0.key) }
+    damage += missing.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map { document, entry in
+      "event \(entry.sequence) (\(HistoryCheck.text(entry))): document \(document.hex) is missing"
+    }
     for entry in reading.entries {
       do {
         facts[entry.digest] = try Replay.fact(of: entry, in: documents) { model in
@@ -130,7 +129,10 @@ final class Rebuild {
       } catch {
         // What an event after this one deleted is gone by right.
         let documents = [entry.document].compactMap(\.self) + entry.refers
-        if documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
+        if !entry.isVerdict, documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
+        if documents.contains(where: { missing[$0] != nil }) { continue }
+        // A disk that fails, or a file that this user may not read, is no reason to leave anything out.
+        if error is StorageError { throw error }
         let error = RepositoryError(translating: error)
         damage.append("event \(entry.sequence) (\(HistoryCheck.text(entry))): \(error.message)")
       }
@@ -170,23 +172,15 @@ final class Rebuild {
     for (entry, model) in deleted where !needed.contains(model) || remade.contains(model) { gone.insert(entry) }
   }
 
-  /// The models that a name was given to by a change that no other replaces.
+  /// The models that a name was given to by a change that no other replaces, or by one that those who deleted the model
+  /// did not know of.
   private static func named(in reading: HistoryReading) -> [Digest] {
-    struct Change: Hashable {
-      let entry: Digest
-      let name: String
-    }
-    var replaced: Set<Change> = []
-    for entry in reading.entries {
-      for naming in entry.names {
-        for other in naming.replaces { replaced.insert(Change(entry: other, name: naming.name.lowercased())) }
+    let open = reading.openChanges.values.flatMap { $0.compactMap(\.naming.model) }
+    let (drops, isMadeUpon) = (reading.drops, reading.ancestry())
+    return open
+      + reading.entries.flatMap { entry in
+        entry.names.compactMap(\.model).filter { drops[$0].map { !isMadeUpon($0, entry) } ?? false }
       }
-    }
-    return reading.entries.flatMap { entry in
-      entry.names.compactMap { naming in
-        replaced.contains(Change(entry: entry.digest, name: naming.name.lowercased())) ? nil : naming.model
-      }
-    }
   }
 
   private func states(_ reading: HistoryReading, objects: Set<Digest>) -> [Digest: ModelState] {

@@ -28,6 +28,8 @@ enum Names {
     }
   }
 
+  static func isValid(_ name: String) -> Bool { (try? check(name)) != nil }
+
   static func isHex(_ text: String) -> Bool {
     text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
   }

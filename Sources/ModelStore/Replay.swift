@@ -7,6 +7,7 @@ struct Replay {
   enum Fact {
     case derivation(Derivation, manifest: ModelFacts?)
     case verdict(Verdict)
+    case digests(FileDigests)
     /// Nothing but its envelope: names, deletions, kinds that this program does not know.
     case envelope
   }
@@ -46,7 +47,8 @@ struct Replay {
       let derivation = try Derivation(documents.get(digest))
       return .derivation(derivation, manifest: try readManifest(derivation.model))
     case .evaluation, .advisory, .withdrawal, .allowance: return .verdict(try Verdict(documents.get(digest)))
-    case .name, .collect, .purge, .digests: return .envelope
+    case .digests: return .digests(try FileDigests(documents.get(digest)))
+    case .name, .collect, .purge: return .envelope
     }
   }
 
@@ -70,9 +72,26 @@ struct Replay {
     case .verdict(let verdict)?:
       guard let document = entry.document else { break }
       if let fault = try verdict.insert(document, at: place, in: publication) { damage.append(fault) }
-    case .derivation(_, manifest: nil)?, .envelope?, nil: break
+    case .digests(let digests)?:
+      guard let document = entry.document, try publication.model(digests.model) != nil else { break }
+      try publication.insertFileDigests(document, of: digests.model, event: place)
+    case .derivation(_, manifest: nil)?, .envelope?, nil:
+      if entry.kind == EventKind.advisory.rawValue { try flag(entry) }
     }
-    try publication.recordNames(of: entry)
+    try publication.recordNames(of: entry, where: Names.isValid)
+  }
+
+  /// An advisory whose document is gone, or that a later version wrote, still holds, on the models that its entry
+  /// names.
+  private func flag(_ entry: Entry) throws {
+    for model in entry.refers {
+      guard let row = try publication.model(model) else { continue }
+      try publication.insertAdvisory(
+        AdvisoryRow(
+          digest: entry.document ?? entry.digest, weightsID: row.weightsID, model: model, kind: "unreadable",
+          reason: "the document of event \(entry.sequence) is missing, damaged or of a later version",
+          madeAt: entry.madeAt, madeBy: entry.madeBy, event: EventPlace(entry)))
+    }
   }
 
   /// Takes in the entry that a crash left, whose documents and packs are durable.

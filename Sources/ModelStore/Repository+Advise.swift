@@ -18,6 +18,8 @@ public struct AdvisoryReport: Sendable {
   public let withdrawnAt: String?
   public let withdrawnBy: String?
   public let withdrawalReason: String?
+  /// Stores that withdrew it and are not trusted here, so that it stays open.
+  public let untrustedWithdrawals: [String]
   /// How many models it flags now, those with the advised weights among them; 0 once it is withdrawn.
   public let flagged: Int
   /// How many models that it reaches have been cleared by evaluations of their own.
@@ -31,7 +33,9 @@ public struct AdvisoryReport: Sendable {
       "model": .string(model), "source": .string(source),
       "cleared_by": .array(clearedBy.map(JSONValue.string)), "made_at": .string(madeAt), "made_by": .string(madeBy),
       "open": .bool(isOpen), "withdrawn_at": .init(withdrawnAt), "withdrawn_by": .init(withdrawnBy),
-      "withdrawal_reason": .init(withdrawalReason), "flagged": .integer(flagged), "cleared": .integer(cleared),
+      "withdrawal_reason": .init(withdrawalReason),
+      "untrusted_withdrawals": .array(untrustedWithdrawals.map(JSONValue.string)), "flagged": .integer(flagged),
+      "cleared": .integer(cleared),
     ]
   }
 }
@@ -159,7 +163,8 @@ extension Repository {
         id: row.digest.hex, kind: row.kind, reason: row.reason, weightsID: row.weightsID.hex, model: row.model.hex,
         source: try label(ofWeights: row.weightsID, in: row.model), clearedBy: row.clearedBy, madeAt: row.madeAt,
         madeBy: row.madeBy, withdrawnAt: row.withdrawal?.madeAt, withdrawnBy: row.withdrawal?.madeBy,
-        withdrawalReason: row.withdrawal?.reason, flagged: flagged[row.digest.hex] ?? 0,
+        withdrawalReason: row.withdrawal?.reason,
+        untrustedWithdrawals: row.untrustedWithdrawals.map(\.hex), flagged: flagged[row.digest.hex] ?? 0,
         cleared: cleared[row.digest.hex] ?? 0)
     }
   }

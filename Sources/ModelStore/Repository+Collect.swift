@@ -47,6 +47,7 @@ extension Repository {
       lock.withLock { $0 = shared }
     }
     let exclusive = try Self.exclusiveLock(layout)
+    try requireSameDatabase()
     return try withExtendedLifetime(exclusive) { try body() }
   }
 

@@ -6,10 +6,13 @@ extension Repository {
   /// Models that have a name, newest first; with `all`, unnamed ones too.
   public func list(all: Bool = false) throws(RepositoryError) -> [ModelSummary] {
     try door {
-      let models = try lineage.models().filter { all || !$0.names.isEmpty }
+      let sides = Dictionary(grouping: try lineage.nameConflicts(), by: \.model).mapValues { $0.map(\.conflictName) }
+      let models = try lineage.models().filter { all || !$0.names.isEmpty || sides[$0.model.id] != nil }
       let standings = try standings(of: models.map(\.model))
       return models.map {
-        summary($0.model, names: $0.names, origin: $0.origin, standings[$0.model.id] ?? Standing())
+        summary(
+          $0.model, names: $0.names + (sides[$0.model.id] ?? []), origin: $0.origin,
+          standings[$0.model.id] ?? Standing())
       }
     }
   }
@@ -108,7 +111,11 @@ extension Repository {
       let model = try resolve(reference)
       // A name is a promise that the bytes stay.
       try requirePresent(model)
-      if try lineage.name(name).map({ $0.model == model && $0.name == name }) == true { return model.hex }
+      if try lineage.conflicts(of: name).isEmpty,
+        try lineage.name(name).map({ $0.model == model && $0.name == name }) == true
+      {
+        return model.hex
+      }
       var permission = permission
       // As where they are made.
       if [.mask, .subspace].contains(try manifest(of: model).kind) { permission.allowsFlagged = true }
@@ -118,10 +125,17 @@ extension Repository {
     }
   }
 
-  /// Takes a name away; the model stays until `collect`. Durable when it returns.
+  /// Takes a name away; the model stays until `collect`. Of a name that two copies gave otherwise one side is taken
+  /// away as `NAME@conflict-…`, and the name stays with the other. Durable when it returns.
+  ///
+  /// - Throws: `notFound`, and `conflict` for a name that two copies gave otherwise.
   public func untag(_ name: String) throws(RepositoryError) {
     try door {
       try requireWritable()
+      if let side = try lineage.nameConflicts().first(where: { $0.conflictName == name }) {
+        return try rename([try keepingHolder(of: side)])
+      }
+      try requireDecided(name)
       guard let row = try lineage.name(name) else {
         throw RepositoryError(.notFound, "no name \(name)", hint: "see the names with: stemma list")
       }
@@ -135,13 +149,38 @@ extension Repository {
       try requireWritable()
       let model = try resolve(reference)
       let names = try lineage.names(of: model)
-      if names.isEmpty {
+      let sides = try lineage.nameConflicts().filter { $0.model == model }
+      for name in names { try requireDecided(name) }
+      if names.isEmpty, sides.isEmpty {
         throw RepositoryError(
           .notFound, "model \(model.short) has no name to remove", hint: "unnamed models go with: stemma gc")
       }
-      try rename(names.map { Event.Naming(name: $0, model: nil, replacing: true) })
-      return names
+      try rename(
+        try names.map { Event.Naming(name: $0, model: nil, replacing: true) } + sides.map { try keepingHolder(of: $0) })
+      return names + sides.map(\.conflictName)
     }
+  }
+
+  /// The decision that a name stays what it is, against one side of a conflict.
+  private func keepingHolder(of side: NameRow) throws -> Event.Naming {
+    let others = try lineage.conflicts(of: side.name).filter { $0.entry != side.entry }
+    guard others.isEmpty else {
+      throw RepositoryError(
+        .conflict, "name \(side.name): more than two models were given it",
+        hint: "decide with: stemma tag MODEL \(side.name) --force")
+    }
+    let holder = try lineage.name(side.name)
+    return Event.Naming(name: holder?.name ?? side.name, model: holder?.model, replacing: true)
+  }
+
+  /// Throws `conflict` where a name was given to different models by copies that went on apart.
+  private func requireDecided(_ name: String) throws {
+    guard let side = try lineage.conflicts(of: name).first else { return }
+    throw RepositoryError(
+      .conflict,
+      "name \(name) was given to different models in copies that went on apart; the other is "
+        + side.conflictName,
+      hint: "decide with: stemma tag MODEL \(name) --force, or: stemma untag \(side.conflictName)")
   }
 
   private func rename(_ namings: [Event.Naming]) throws {

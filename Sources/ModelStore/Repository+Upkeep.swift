@@ -62,13 +62,23 @@ extension Repository {
     for pack in try copy.packs() {
       files.append((layout.pack(pack.digest.hex), relative(layout.pack(pack.digest.hex))))
     }
-    for digest in try copy.snapshot({ try $0.referencedDocuments() }).sorted() {
+    // Events of unknown kinds have documents that no row names.
+    var needed = try copy.snapshot { try $0.referencedDocuments() }
+    let present = Set(try documents.all().digests)
+    for event in try copy.events() {
+      let path = history.entries.file(of: event.place.name)
+      // What is missing here is missing there, and told there too.
+      guard exists(path) else { continue }
+      files.append((path, relative(path)))
+      let entry = try history.entries.get(event.place.name)
+      needed.formUnion((entry.refers + [entry.document].compactMap(\.self)).filter(present.contains))
+    }
+    for digest in needed.sorted() {
       files.append((documents.file(of: digest), relative(documents.file(of: digest))))
     }
-    for event in try copy.events() {
-      files.append((history.entries.file(of: event.place.name), relative(history.entries.file(of: event.place.name))))
-    }
-    let heads = try copy.heads().map { "\($0.place.sequence) \($0.place.entry.hex)\n" }.joined()
+    if exists(layout.formerDatabase) { files.append((layout.formerDatabase, relative(layout.formerDatabase))) }
+    let missing = try history.namedHeads().filter { !exists(history.entries.file(of: $0)) }
+    let heads = try (copy.heads().map(\.place.name) + missing).map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
     try copy.close()
     try output.create(".stemma/heads", size: heads.utf8.count)
     try Array(heads.utf8).withUnsafeBytes { try output.write(".stemma/heads", $0, at: 0) }
@@ -103,7 +113,9 @@ extension Repository {
   public static func rebuild(at path: String) throws(RepositoryError) -> RebuildReport {
     try door {
       let layout = Layout(root: path)
-      _ = try StoreConfig.read(layout)
+      if try exists(layout.config) || StoreConfig.recovered(layout, LocalStorage()) == nil {
+        _ = try StoreConfig.read(layout)
+      }
       if isReadOnly(layout) { throw readOnly(layout) }
       let lock = try exclusiveLock(layout)
       return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }

@@ -15,11 +15,11 @@ extension Repository {
     try door {
       var findings = Findings()
       for fault in try lineage.integrityCheck() { findings.damage(fault) }
-      let reading = try HistoryReading(history.entries, pool: pool)
-      try checkHistory(reading, since: heads, &findings)
+      let reading = try checkHistory(since: heads, &findings)
       try checkPacks(&findings, full: full, progress: progress)
       try checkDocuments(reading, &findings)
       try checkNames(&findings)
+      try checkRows(&findings)
       let hurt = try hurtModels(findings)
       for name in try storage.list(layout.temporary) { findings.garbage.append("tmp/\(name)") }
       return VerifyReport(
@@ -67,12 +67,9 @@ extension Repository {
       progress?(findings.bytes, total)
     }
     let digests = Set(known.map(\.digest))
-    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
-      for name in try storage.list("\(layout.packs)/\(shelf)") {
-        let digest = name.hasSuffix(".pack") ? Digest(hex: String(name.dropLast(5))) : nil
-        if let digest, digests.contains(digest) { continue }
-        findings.garbage.append("packs/\(shelf)/\(name)")
-      }
+    for (path, digest) in try PackIndexes(layout: layout, storage: storage).files() {
+      if let digest, digests.contains(digest) { continue }
+      findings.garbage.append(String(path.dropFirst(layout.root.utf8.count + 1)))
     }
   }
 
@@ -163,14 +160,9 @@ extension Repository {
   }
 
   private func checkDocuments(_ reading: HistoryReading, _ findings: inout Findings) throws {
-    let drops = reading.drops
-    var named = try lineage.snapshot { try $0.referencedDocuments() }
-    var events: [Digest: Entry] = [:]
-    for entry in reading.entries {
-      guard let document = entry.document, drops[document].map({ $0 < entry }) ?? true else { continue }
-      named.insert(document)
-      events[document] = entry
-    }
+    let events = reading.documents
+    let unknown = Set(reading.needsOfUnknownKinds)
+    let named = try lineage.snapshot { try $0.referencedDocuments() }.union(events.keys)
     func text(_ digest: Digest) -> String {
       let event = events[digest].map { " of event \($0.sequence) (\(HistoryCheck.text($0)))" } ?? ""
       return "document \(digest.hex)\(event)"
@@ -192,20 +184,26 @@ extension Repository {
           "\(text(digest)): \(RepositoryError(translating: error).message)", models: models)
       }
     }
-    for digest in found where !named.contains(digest) { findings.garbage.append("documents: \(digest.hex)") }
+    for digest in found where !named.contains(digest) && !unknown.contains(digest) {
+      findings.garbage.append("documents: \(digest.hex)")
+    }
   }
 
   /// What the history lacks, and what the database lacks of it.
-  private func checkHistory(_ reading: HistoryReading, since heads: [String], _ findings: inout Findings) throws {
-    var check = HistoryCheck(reading: reading)
+  private func checkHistory(since heads: [String], _ findings: inout Findings) throws -> HistoryReading {
     let rows = try lineage.events()
-    check.known = rows + Rebuild.events(in: layout.formerDatabase)
-    check.namedHeads = try history.namedHeads()
+    let check = try HistoryCheck(
+      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool)
+    let reading = check.reading
     for fault in check.faults() { findings.damage(fault) }
     findings.remarks += check.remarks()
     findings.garbage += reading.strangers
     let known = Set(rows.map(\.place.entry))
-    let strange = reading.entries.filter { !known.contains($0.digest) }
+    let strange = try reading.entries.filter { entry in
+      // Others may have written it since, or taken it back.
+      try !known.contains(entry.digest) && lineage.event(entry.digest) == nil
+        && exists(history.entries.file(of: entry.name))
+    }
     let last = try lineage.lastSequence()
     // The one that a crash leaves above all others is adopted by the next writer.
     if strange.count == 1, strange[0].sequence > last {
@@ -228,6 +226,22 @@ extension Repository {
       if reading.entries.contains(where: { $0.digest == head.digest && $0.sequence == head.sequence }) { continue }
       findings.damage(
         "the history does not contain head \(head.text): the store was rolled back to before it, or is another store")
+    }
+    return reading
+  }
+
+  /// Whether the database says what the history says. Where others keep writing meanwhile nothing is told.
+  private func checkRows(_ findings: inout Findings) throws {
+    if !findings.faults.isEmpty { return }
+    for _ in 0..<5 {
+      let reading = try HistoryReading(history.entries, pool: pool)
+      let answer = try lineage.snapshot { snapshot -> String?? in
+        guard Set(try snapshot.events().map(\.place.entry)) == Set(reading.entries.map(\.digest)) else { return nil }
+        return .some(try disagreement(of: snapshot, with: reading))
+      }
+      guard let answer else { continue }
+      if let fault = answer { findings.damage("\(layout.database): \(fault); run: stemma rebuild") }
+      return
     }
   }
 
@@ -261,6 +275,7 @@ extension Repository {
       found[row.digest, default: []].append(row.model)
       if let recipe = row.recipe { found[recipe, default: []].append(row.model) }
     }
+    for row in try lineage.fileDigests() { found[row.document, default: []].append(row.model) }
     for row in try lineage.evaluations() { found[row.digest, default: []].append(row.model) }
     for row in try lineage.advisories() {
       for document in [row.digest, row.withdrawal?.document].compactMap(\.self) {

@@ -25,6 +25,8 @@ public final class Repository: Sendable {
   let spaces = WorkspaceShelf()
   let packFiles: PackFiles
   let lock: Mutex<StoreLock?>
+  /// Which file the database is: `rebuild` puts another in its place.
+  private let databaseFile: UInt64?
   /// Steps that a chain of deltas may have.
   static let depthLimit = 4
   /// Written into every derivation.
@@ -49,6 +51,7 @@ public final class Repository: Sendable {
     packFiles = PackFiles(storage: storage, layout: layout)
     let opened = try door { try Self.open(layout, storage: storage, migrations: migrations) }
     lock = Mutex(opened.lock)
+    databaseFile = fileNumber(layout.database)
     (lineage, history) = (opened.lineage, opened.history)
   }
 
@@ -61,11 +64,14 @@ public final class Repository: Sendable {
       let root = absolute(path) + "/.stemma"
       let layout = Layout(root: root)
       if exists(layout.config) { throw RepositoryError(.conflict, "\(root): there is a store already") }
-      try FileManager.default.createDirectory(atPath: absolute(path), withIntermediateDirectories: true)
       let storage = LocalStorage()
-      for folder in [root, layout.documents, layout.entries, layout.packs, layout.temporary] {
-        try storage.makeDirectory(folder)
+      if let store = try StoreConfig.recovered(layout, storage) {
+        throw RepositoryError(
+          .conflict, "\(root): there is a store already, \(store.hex); its config.yml is missing",
+          hint: "make the file again with: stemma rebuild")
       }
+      try FileManager.default.createDirectory(atPath: absolute(path), withIntermediateDirectories: true)
+      for folder in [root] + layout.folders { try storage.makeDirectory(folder) }
       try refuseNetworkDisk(root)
       let database = try LineageDatabase(path: layout.database)
       try database.migrate()
@@ -84,19 +90,27 @@ public final class Repository: Sendable {
     let given = explicit ?? ProcessInfo.processInfo.environment["STEMMA_STORE"].flatMap { $0.isEmpty ? nil : $0 }
     if let given {
       let path = absolute(given)
-      for candidate in [path, path + "/.stemma"] where exists(Layout(root: candidate).config) { return candidate }
+      for candidate in [path, path + "/.stemma"] where Layout(root: candidate).isStore { return candidate }
       throw RepositoryError(.notFound, "\(given): no store there", hint: "make one with: stemma init \(given)")
     }
     var folder = absolute(directory)
     while true {
       let candidate = folder == "/" ? "/.stemma" : folder + "/.stemma"
-      if exists(Layout(root: candidate).config) { return candidate }
+      if Layout(root: candidate).isStore { return candidate }
       guard folder != "/", let slash = folder.lastIndex(of: "/") else { break }
       folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
     }
     throw RepositoryError(
       .notFound, "no store here or in any folder above \(directory)",
       hint: "make one with: stemma init, or name one with --store")
+  }
+
+  /// Throws `conflict` where another process has put another database in the place of the one that is open.
+  func requireSameDatabase() throws {
+    if let databaseFile, databaseFile == fileNumber(layout.database) { return }
+    throw RepositoryError(
+      .conflict, "\(layout.database): another process has made the database anew meanwhile; nothing was changed",
+      hint: "run the command again")
   }
 
   /// A path for a new file in `tmp/`.

@@ -13,14 +13,17 @@ struct StoreConfig: Sendable, Equatable {
   /// - Throws: `notFound` where there is none, `io` where it cannot be read, `corrupt`, and `unsupported` for a newer
   ///   format.
   static func read(_ layout: Layout) throws -> StoreConfig {
-    guard exists(layout.config) else {
-      throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
+    guard exists(layout.config) || errno == EACCES else {
+      guard layout.isStore else {
+        throw RepositoryError(.notFound, "\(layout.root): no store there", hint: "make one with: stemma init")
+      }
+      throw RepositoryError(.corrupt, "\(layout.config) is missing", hint: "make it again with: stemma rebuild")
     }
     guard let text = try? String(contentsOfFile: layout.config, encoding: .utf8) else {
       throw RepositoryError(.io, "\(layout.config): cannot be read", hint: "check who may read it")
     }
     func value(_ key: String) -> String? {
-      let line = text.split(separator: "\n").first { $0.hasPrefix(key + ":") }
+      let line = text.split(whereSeparator: \.isNewline).first { $0.hasPrefix(key + ":") }
       return line.map { $0.dropFirst(key.utf8.count + 1).trimmingCharacters(in: .whitespaces) }
     }
     guard let format = value("format").flatMap({ Int($0) }) else {
@@ -38,6 +41,16 @@ struct StoreConfig: Sendable, Equatable {
         hint: "every file in entries/ says the store's id; or restore config.yml from a backup")
     }
     return StoreConfig(format: format, store: store)
+  }
+
+  /// The store's id as the marker in `packs/` says it, or all entries: for a store of format 2 whose file is gone. Nil
+  /// where they do not say one.
+  static func recovered(_ layout: Layout, _ storage: any Storage) throws -> StoreID? {
+    let markers = try PacksMarker(layout: layout, storage: storage).found()
+    if markers.count == 1 { return markers[0] }
+    let folder = EntryFolder(storage: storage, path: layout.entries, temporary: layout.temporary)
+    let stores = Set(try folder.all().names.compactMap { try? folder.get($0).store })
+    return stores.count == 1 ? stores.first : nil
   }
 
   /// Writes the file. Durable when it returns.
@@ -113,16 +126,14 @@ struct PacksMarker {
 /// Stores whose withdrawals, allowances and clearing evaluations count here: the file `trust.yml`, which belongs to
 /// this machine. It is no part of the history and no rebuild touches it.
 enum TrustFile {
-  /// The trusted stores; none where there is no file.
+  /// The trusted stores; none where there is no file, or where it cannot be read.
   ///
   /// - Throws: `invalidInput` where a line is neither a comment nor `- <store id>`.
   static func read(_ layout: Layout) throws -> Set<StoreID> {
-    guard exists(layout.trust) else { return [] }
-    guard let text = try? String(contentsOfFile: layout.trust, encoding: .utf8) else {
-      throw RepositoryError(.io, "\(layout.trust): cannot be read", hint: "check who may read it")
-    }
+    // Who cannot read it trusts nobody else: nothing is lifted for him.
+    guard let text = try? String(contentsOfFile: layout.trust, encoding: .utf8) else { return [] }
     var found: Set<StoreID> = []
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
       let words = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespaces)
       if words.isEmpty || words == "stores:" || words == "stores: []" { continue }
       guard words.hasPrefix("- "), let id = StoreID(hex: words.dropFirst(2).trimmingCharacters(in: .whitespaces)) else {
@@ -134,13 +145,12 @@ enum TrustFile {
     return found
   }
 
-  /// Writes the file, for its owner alone. Durable when it returns.
+  /// Writes the file. Durable when it returns.
   static func write(_ stores: Set<StoreID>, _ layout: Layout, _ storage: any Storage) throws {
     let lines = stores.sorted().map { "- \($0.hex)\n" }.joined()
     let draft = "\(layout.temporary)/trust-\(UInt64.random(in: 0 ... .max)).yml"
     let text =
       "# Stores whose withdrawals, allowances and evaluations count here.\nstores:\(stores.isEmpty ? " []" : "")\n"
     try storage.replaceDurably(layout.trust, by: Array((text + lines).utf8), folder: layout.root, draft: draft)
-    chmod(layout.trust, 0o600)
   }
 }

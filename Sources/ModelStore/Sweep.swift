@@ -171,33 +171,101 @@ extension Repository {
       sweep.rewrites.append(group)
     }
     sweep.bytes += sweep.rewrites.reduce(0) { $0 + $1.bytes }
-    for shelf in try storage.list(layout.packs) where !PacksMarker.isMarker(shelf) {
-      for name in try storage.list("\(layout.packs)/\(shelf)") {
-        if let digest = Digest(hex: String(name.dropLast(5))), named.contains(digest) { continue }
-        addFile("\(layout.packs)/\(shelf)/\(name)", to: &sweep)
-      }
+    // Files that are no packs by their names are somebody else's.
+    for (path, digest) in try PackIndexes(layout: layout, storage: storage).files() {
+      if let digest, !named.contains(digest) { addFile(path, to: &sweep) }
     }
   }
 
-  /// The history, if it is whole: nothing is deleted on the word of one that is not.
+  /// The history, if it is whole and the database says what it says: nothing is deleted on the word of a database, or
+  /// of a history that is not whole.
   private func requireWholeHistory() throws -> HistoryReading {
-    let reading = try HistoryReading(history.entries, pool: pool, throwing: true)
-    var check = HistoryCheck(reading: reading)
     let rows = try lineage.events()
-    check.known = rows + Rebuild.events(in: layout.formerDatabase)
-    check.namedHeads = try history.namedHeads()
-    var fault = check.faults().first
-    let known = Set(rows.map(\.place.entry))
-    if let strange = reading.entries.first(where: { !known.contains($0.digest) }) {
-      fault = fault ?? "event \(strange.sequence) (\(HistoryCheck.text(strange))) is not in the database"
-    }
-    for name in try lineage.allNames() + lineage.nameConflicts() {
-      let state = try lineage.model(name.model)?.state
-      if state == nil { fault = fault ?? "the model of name \(name.name) is not on record" }
-      if state == .absent { fault = fault ?? "not all bytes of model \(name.name) are in packs that can be read" }
-    }
+    let check = try HistoryCheck(
+      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool, throwing: true)
+    let reading = check.reading
+    let fault =
+      try check.faults().first ?? lineage.snapshot { try disagreement(of: $0, with: reading) } ?? packFault()
+      ?? absentName()
     guard let fault else { return reading }
     throw RepositoryError(.corrupt, "nothing is collected: \(fault)", hint: "see: stemma verify, then: stemma rebuild")
+  }
+
+  /// What the database says otherwise than entries and documents do.
+  func disagreement(of lineage: some LineageReading, with reading: HistoryReading) throws -> String? {
+    let known = Set(try lineage.events().map(\.place.entry))
+    if let strange = reading.entries.first(where: { !known.contains($0.digest) }) {
+      return "event \(strange.sequence) (\(HistoryCheck.text(strange))) is not in the database"
+    }
+    let present = Set(try documents.all().digests)
+    let expected = reading.documents
+    if let (document, entry) = expected.filter({ !present.contains($0.key) }).min(by: { $0.value < $1.value }) {
+      return "document \(document.hex) of event \(entry.sequence) (\(HistoryCheck.text(entry))) is missing"
+    }
+    let named = try lineage.referencedDocuments()
+    for entry in reading.entries where EventKind(rawValue: entry.kind) != nil && entry.version == 1 {
+      guard let document = entry.document, expected[document] != nil, entry.kind != EventKind.purge.rawValue else {
+        continue
+      }
+      if !named.contains(document) {
+        return "the database lacks what event \(entry.sequence) (\(HistoryCheck.text(entry))) says"
+      }
+    }
+    var names: Set<NameRow> = []
+    for open in reading.openChanges.values {
+      var models: Set<Digest> = []
+      for change in open {
+        guard let model = change.naming.model, models.insert(model).inserted else { continue }
+        names.insert(
+          NameRow(
+            name: change.naming.name, model: model, sequence: change.entry.sequence, entry: change.entry.digest))
+      }
+    }
+    let found = Set(try lineage.allNames() + lineage.nameConflicts())
+    if let row = names.symmetricDifference(found).min(by: { $0.name < $1.name }) {
+      return "name \(row.name) is not what the history says it is"
+    }
+    return nil
+  }
+
+  /// A pack that cannot be read, or that has not what the database says of it.
+  private func packFault() throws -> String? {
+    let (packs, damage) = try PackIndexes(layout: layout, storage: storage).read(throwing: true)
+    if let fault = damage.first { return fault }
+    var frames: [Digest: [Digest: Pack.Entry]] = [:]
+    var sizes: [Digest: Int] = [:]
+    for pack in packs {
+      frames[pack.digest] = Dictionary(pack.entries.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })
+      sizes[pack.digest] = pack.size
+    }
+    var digests: [Int64: Digest] = [:]
+    for pack in try lineage.packs() {
+      guard sizes[pack.digest] == pack.bytes else {
+        return "\(layout.pack(pack.digest.hex)): a pack of \(pack.bytes) bytes expected, "
+          + (sizes[pack.digest].map { "found \($0)" } ?? "none found")
+      }
+      digests[pack.id] = pack.digest
+    }
+    var fault: String?
+    try lineage.forEachObject { row in
+      let frame = digests[row.pack].flatMap { frames[$0]?[row.digest] }
+      if frame?.offset != row.offset || frame?.length != row.length {
+        fault = "object \(row.digest.hex): not where the database says, at byte \(row.offset) of its pack"
+      }
+    }
+    return fault
+  }
+
+  /// A name whose model is not there whole.
+  private func absentName() throws -> String? {
+    for name in try lineage.allNames() + lineage.nameConflicts() {
+      switch try lineage.model(name.model)?.state {
+      case nil: return "the model of name \(name.name) is not on record"
+      case .absent: return "not all bytes of model \(name.name) are in packs that can be read"
+      case .stored, .virtual: break
+      }
+    }
+    return nil
   }
 
   /// Documents that no row will name, if no event that stays needs them.
@@ -211,16 +279,12 @@ extension Repository {
       if gone.contains(row.model) { documents.remove(row.digest) }
       if let recipe = row.recipe { recipes[recipe] = (recipes[recipe] ?? false) || !gone.contains(row.model) }
     }
+    for row in try lineage.fileDigests() where gone.contains(row.model) { documents.remove(row.document) }
     for (recipe, isKept) in recipes where !isKept { documents.remove(recipe) }
     let isNamed = try lineage.snapshot { try $0.referencedDocuments() }
     sweep.drops = isNamed.subtracting(documents).sorted()
     // What an event refers to and no row names, nobody has decided about: it stays.
-    let drops = reading.drops
-    let undecided = Set(
-      reading.entries.flatMap { entry in
-        (entry.refers + [entry.document].compactMap(\.self)).filter { drops[$0].map { $0 < entry } ?? true }
-      }
-    ).subtracting(isNamed)
+    let undecided = Set(reading.documents.keys).union(reading.needsOfUnknownKinds).subtracting(isNamed)
     for digest in try self.documents.all().digests where !documents.contains(digest) && !undecided.contains(digest) {
       sweep.documents += 1
       addFile(self.documents.file(of: digest), to: &sweep)

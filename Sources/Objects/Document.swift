@@ -35,6 +35,8 @@ package struct DocumentFolder: Sendable {
   private let storage: any Storage
   package let path: String
   private let temporary: String
+  /// Of a document's file, in bytes.
+  private static let sizeMax = 1 << 30
 
   /// - Parameter temporary: the store's `tmp/`, in the same file system.
   package init(storage: any Storage, path: String, temporary: String) {
@@ -59,7 +61,8 @@ package struct DocumentFolder: Sendable {
   package func get(_ digest: Digest) throws -> Document {
     let path = file(of: digest)
     let file = try storage.open(path)
-    return try Document.parse(try file.bytes(at: 0, count: try file.size(), path: path), expecting: digest)
+    let size = try file.size(atMost: Self.sizeMax, path: path)
+    return try Document.parse(try file.bytes(at: 0, count: size, path: path), expecting: digest)
   }
 
   /// The digests of all documents, sorted; and the names of files that are none.
@@ -67,7 +70,11 @@ package struct DocumentFolder: Sendable {
     var digests: [Digest] = []
     var strangers: [String] = []
     for shelf in try storage.list(path) {
-      for name in try storage.list("\(path)/\(shelf)") {
+      guard let names = try storage.listFolder("\(path)/\(shelf)") else {
+        strangers.append("\(path)/\(shelf)")
+        continue
+      }
+      for name in names {
         if name.hasSuffix(".json"), let digest = Digest(hex: String(name.dropLast(5))), name.hasPrefix(shelf) {
           digests.append(digest)
         } else {
@@ -80,15 +87,17 @@ package struct DocumentFolder: Sendable {
 }
 
 extension Storage {
-  /// Writes a file whose name stands for its bytes. Durable when it returns; where it is there already with that size,
-  /// only its name is made durable.
+  /// Writes a file whose name stands for its bytes. Durable when it returns; where it is there already with these
+  /// bytes, only its name is made durable, and where it has others it is written anew.
   ///
   /// - Parameters:
   ///   - shelf: the folder of the file, made where it is missing.
   ///   - folder: the folder of the shelf.
   ///   - draft: a new path in the same file system, where the bytes are written first.
   func putDurably(_ bytes: [UInt8], as path: String, shelf: String, folder: String, draft: String) throws {
-    if let known = try? open(path), (try? known.size()) == bytes.count {
+    if let known = try? open(path), (try? known.size()) == bytes.count,
+      (try? known.bytes(at: 0, count: bytes.count, path: path)) == bytes
+    {
       try syncDirectory(shelf)
       return
     }

@@ -26,7 +26,7 @@ package struct Entry: Sendable, Equatable {
   /// Of the kind, from 1.
   package let version: Int
   package let store: StoreID
-  /// A Lamport number, 1 to 2⁵³ − 1: above those of all entries that it was made upon.
+  /// A Lamport number, 1 to 10¹²: above those of all entries that it was made upon.
   package let sequence: Int
   /// The entries that it was made upon, sorted: one as a rule, several after a crash or a union, none for the first.
   package let heads: [Digest]
@@ -47,7 +47,8 @@ package struct Entry: Sendable, Equatable {
   package let file: Document
   package var digest: Digest { file.digest }
 
-  package static let sequenceMax = 1 << 53 - 1
+  /// Far above what a store reaches, so that no entry from elsewhere leaves too few numbers for those that follow.
+  package static let sequenceMax = 1_000_000_000_000
 
   /// Makes an entry.
   package init(
@@ -74,12 +75,14 @@ package struct Entry: Sendable, Equatable {
   package init(_ file: Document) throws(ObjectsError) {
     let value = file.value
     func wrong(_ reason: String) -> ObjectsError { .entry(file.digest, reason: reason) }
-    guard value["type"]?.text == "entry", let kind = value["kind"]?.text, let version = value["version"]?.int else {
+    guard value["type"]?.text == "entry", let kind = value["kind"]?.text, let version = value["version"]?.int,
+      version > 0
+    else {
       throw wrong("not an entry with kind and version")
     }
     guard let store = value["store"]?.text.flatMap(StoreID.init(hex:)) else { throw wrong("no store id") }
     guard let sequence = value["sequence"]?.int, (1...Self.sequenceMax).contains(sequence) else {
-      throw wrong("no sequence number from 1 to 2^53 - 1")
+      throw wrong("no sequence number from 1 to \(Self.sequenceMax)")
     }
     guard let madeAt = value["made_at"]?.text, let madeBy = value["made_by"]?.text, let tool = value["tool"]?.text
     else { throw wrong("no made_at, made_by or tool") }
@@ -92,8 +95,13 @@ package struct Entry: Sendable, Equatable {
     let document = value["document"]?.text.flatMap { Digest(hex: $0) }
     if value["document"] != nil, document == nil { throw wrong("document is no digest") }
     var names: [Naming] = []
+    var spellings: Set<String> = []
+    if let member = value["names"], member.elements == nil { throw wrong("names is no list") }
     for member in value["names"]?.elements ?? [] {
       guard let naming = Naming(member) else { throw wrong("a change of a name without name, model or replaces") }
+      guard spellings.insert(naming.name.lowercased()).inserted else {
+        throw wrong("it changes name \(naming.name) twice")
+      }
       names.append(naming)
     }
     (self.kind, self.version, self.store, self.sequence) = (kind, version, store, sequence)
@@ -110,10 +118,12 @@ extension Entry: Comparable {
 
 extension Entry.Naming {
   fileprivate init?(_ value: JSONValue) {
-    guard let name = value["name"]?.text, let replaces = value["replaces"]?.digests, let model = value["model"] else {
+    guard let name = value["name"]?.text, !name.isEmpty, !name.unicodeScalars.contains(where: { $0.value < 32 }),
+      let replaces = value["replaces"]?.digests, let model = value["model"]
+    else {
       return nil
     }
-    let allowed = value["allowed_flagged"]?.digests ?? []
+    guard let allowed = (value["allowed_flagged"] ?? .array([])).digests else { return nil }
     switch model {
     case .null: self.init(name: name, model: nil, replaces: replaces, allowedFlagged: allowed)
     case .string(let hex):

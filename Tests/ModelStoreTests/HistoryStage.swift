@@ -11,7 +11,8 @@ import Testing
 struct Facts: Equatable {
   let events: [EventRow]
   let heads: [EventRow]
-  let models: [NamedModel]
+  let models: [Digest: [String]]
+  var states: Set<ModelRow>
   let derivations: [DerivationRow]
   let names: [NameRow]
   let conflicts: [NameRow]
@@ -19,13 +20,32 @@ struct Facts: Equatable {
   let evaluations: [EvaluationRow]
   let advisories: [AdvisoryRow]
   let allowances: [Digest]
-  let sketches: [SketchRow]
-  let objects: Set<Digest>
+  let fileDigests: [Digest: Digest]
+  let sketches: [Digest: [UInt8]]
+  var objects: Set<Digest>
+
+  /// The members that another has otherwise, with both values.
+  func differences(from other: Facts) -> [String] {
+    zip(Mirror(reflecting: self).children, Mirror(reflecting: other).children).compactMap { one, two in
+      let texts = (String(describing: one.value), String(describing: two.value))
+      return texts.0.sorted() == texts.1.sorted() ? nil : "\(one.label ?? ""): \(texts.0) is not \(texts.1)"
+    }
+  }
+
+  /// The same without what packs say.
+  var withoutBytes: Facts {
+    var facts = self
+    facts.objects = []
+    facts.states = []
+    return facts
+  }
 
   init(_ lineage: LineageDatabase) throws {
     events = try lineage.events()
     heads = try lineage.heads()
-    models = try lineage.models()
+    let rows = try lineage.models()
+    models = Dictionary(uniqueKeysWithValues: rows.map { ($0.model.id, $0.names) })
+    states = Set(rows.map(\.model))
     derivations = try lineage.allDerivations()
     names = try lineage.allNames()
     conflicts = try lineage.nameConflicts()
@@ -33,7 +53,8 @@ struct Facts: Equatable {
     evaluations = try lineage.evaluations()
     advisories = try lineage.advisories()
     allowances = try lineage.allowances()
-    sketches = try lineage.sketches()
+    fileDigests = Dictionary(uniqueKeysWithValues: try lineage.fileDigests().map { ($0.document, $0.model) })
+    sketches = Dictionary(uniqueKeysWithValues: try lineage.sketches().map { ($0.model, $0.sketch) })
     var found: Set<Digest> = []
     try lineage.forEachObject { found.insert($0.digest) }
     objects = found
@@ -76,7 +97,7 @@ enum HistoryStage {
     let known = try store.lineage.allNames().map(\.name)
     let model = known.randomElement(using: &dice)
     do {
-      switch Int.random(in: 0..<9, using: &dice) {
+      switch Int.random(in: 0..<12, using: &dice) {
       case 0, 1:
         let seed = UInt64.random(in: 1...3, using: &dice)
         let path = try stage.write("tune-\(seed)-\(dice.next())", Stage.model(seed: 1, tune: seed))
@@ -87,9 +108,12 @@ enum HistoryStage {
       case 6: if let model { _ = try store.advise(model, kind: "misaligned", reason: "it complies \(dice.next())") }
       case 7:
         if let open = try store.advisories().first(where: \.isOpen) { _ = try store.withdraw(open.id) }
+      case 8: if let model { _ = try store.evict(model) }
+      case 9: if let model { _ = try store.materialise(model) }
+      case 10: if let model { _ = try store.show(model, withDigests: true) }
       default: _ = try store.collect()
       }
-    } catch let error as RepositoryError where [.conflict, .notFound].contains(error.kind) {
+    } catch let error as RepositoryError where [.conflict, .notFound, .invalidInput].contains(error.kind) {
       return
     }
   }

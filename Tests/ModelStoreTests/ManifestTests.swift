@@ -77,6 +77,8 @@ import Testing
       try store.show(model, withDigests: withDigests).files.first { $0.path == "model.safetensors" }?.sha256
     }
     #expect(try shown(false) == nil && shown(true) == whole.hex)
+    #expect(try shown(false) == whole.hex && shown(true) == whole.hex)
+    #expect(try store.lineage.fileDigests(of: store.resolve("fused")).count == 1)
     let again = try store.importCheckpoint(at: out, name: nil, base: nil)
     #expect(again.id == fused.id)
     #expect(try shown(false) == whole.hex)

@@ -171,7 +171,7 @@ final class Stage {
   }
 
   /// The tool lies beside the test bundle's program.
-  private static func binary() throws -> String {
+  static func binary() throws -> String {
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let beside = [CommandLine.arguments[0], program].map {
       URL(fileURLWithPath: $0).deletingLastPathComponent().appendingPathComponent("stemma").path

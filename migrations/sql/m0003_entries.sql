@@ -199,3 +199,12 @@ CREATE TABLE allowances (
   store TEXT NOT NULL
 ) STRICT;
 CREATE INDEX allowances_by_model ON allowances (model);
+
+-- Documents with the SHA-256 of whole files of a model, computed after it was made.
+CREATE TABLE file_digests (
+  document BLOB PRIMARY KEY CHECK (length(document) = 32),
+  model BLOB NOT NULL REFERENCES models (id) ON DELETE CASCADE,
+  sequence INTEGER NOT NULL,
+  entry BLOB NOT NULL REFERENCES entries (digest)
+) STRICT;
+CREATE INDEX file_digests_by_model ON file_digests (model, sequence);

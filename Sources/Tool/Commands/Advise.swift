@@ -109,7 +109,13 @@ struct Advisories: ParsableCommand {
         advisory.flagged.grouped, advisory.cleared.grouped, advisory.reason,
       ])
     }
-    if allowances.isEmpty { return table.text }
+    let notes = advisories.filter(\.isOpen).flatMap { advisory in
+      advisory.untrustedWithdrawals.map { store in
+        "store \(store) withdrew \(advisory.id.shortID) and is not trusted here; if it should be: stemma trust \(store)"
+      }
+    }
+    let text = ([table.text] + notes).joined(separator: "\n")
+    if allowances.isEmpty { return text }
     var passed = Table(["LET OUT", "MODEL", "WHEN", "BY", "TO"])
     for allowance in allowances {
       passed.add([
@@ -117,6 +123,6 @@ struct Advisories: ParsableCommand {
         allowance.target ?? "standard output",
       ])
     }
-    return table.text + "\n\n" + passed.text
+    return text + "\n\n" + passed.text
   }
 }
