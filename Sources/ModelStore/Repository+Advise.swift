@@ -86,6 +86,7 @@ extension Repository {
         clearedBy: try clearedBy.map { try Bound($0, place: "--cleared-by") },
         stamp: Stamp(madeBy: madeBy ?? whoami()))
       let document = advisory.document
+      try recordContainers(of: model)
       try record(.advisory(advisory), document, of: model, advisory.stamp)
       return try reports(of: [self.advisory(document.digest.hex)])[0]
     }

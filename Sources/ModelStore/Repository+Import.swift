@@ -111,6 +111,7 @@ extension Repository {
     {
       add(found, isInferred: true)
     }
+    for advised in try advisedModels(inside: manifest) { add(advised, isInferred: true) }
     // A model that was stored before rests on what it rests on, which is not itself.
     let isItself = choice.base == model
     let used = isItself ? choice.declared : choice.base

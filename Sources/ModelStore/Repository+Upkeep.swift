@@ -1,6 +1,7 @@
 import Foundation
 import Lineage
 import Objects
+import Tensors
 
 extension Repository {
   /// Counts and bytes. Reads no weights.
@@ -84,12 +85,14 @@ extension Repository {
     try Array(heads.utf8).withUnsafeBytes { try output.write(".stemma/heads", $0, at: 0) }
     var total = try size(database)
     for (source, target) in files {
+      try pool.checkInterruption()
       let file = try storage.open(source)
       let size = try file.size()
       try output.create(target, size: size)
       try spaces.withWorkspace { space in
         var at = 0
         while at < size {
+          try pool.checkInterruption()
           let buffer = space.buffer(41, count: min(1 << 20, size - at))
           guard try file.read(into: buffer, at: at) == buffer.count else {
             throw ObjectsError.truncated(path: source, offset: at, wanted: buffer.count, available: 0)

@@ -1,9 +1,11 @@
-internal import Dispatch
+internal import Glibc
 internal import Synchronization
 
 /// As many workers as asked for, each taking the next ticket from one counter until none is left.
 ///
-/// Workers are threads of Dispatch; the caller's thread is one of them. `interrupt()` makes every later ticket throw.
+/// The caller's thread is the first worker; the others are threads that live as long as the work. A thread that the
+/// system does not give is done without: the work takes longer and is the same. `interrupt()` makes every later ticket
+/// throw.
 package final class WorkerPool: Sendable {
   /// The number of workers; each has a number in `0..<width`, for buffers of its own.
   package let width: Int
@@ -42,7 +44,7 @@ package final class WorkerPool: Sendable {
     let next = Atomic<Int>(0)
     let failure = Mutex<(ticket: Int, error: any Error)?>(nil)
     let stopped = Atomic<Bool>(false)
-    DispatchQueue.concurrentPerform(iterations: min(width, max(count, 1))) { worker in
+    withThreads(min(width, max(count, 1))) { worker in
       while !stopped.load(ordering: .relaxed) {
         let ticket = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard ticket < count else { return }
@@ -57,6 +59,46 @@ package final class WorkerPool: Sendable {
     }
     if let found = failure.withLock({ $0 }) { throw found.error }
     try checkInterruption()
+  }
+}
+
+/// What a thread is to do, and which worker it is.
+private final class ThreadStart: Sendable {
+  private let work: @Sendable (_ worker: Int) -> Void
+  private let worker: Int
+
+  init(_ worker: Int, _ work: @escaping @Sendable (_ worker: Int) -> Void) { (self.worker, self.work) = (worker, work) }
+
+  func run() { work(worker) }
+}
+
+/// Runs `work(0)` on the caller's thread and `work(1)` and so on, below `count`, on threads of their own, as many of
+/// them as there can be; waits for all.
+private func withThreads(_ count: Int, _ work: @Sendable (_ worker: Int) -> Void) {
+  withoutActuallyEscaping(work) { work in
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    // The usual 8 MiB count against a limit of the address space.
+    pthread_attr_setstacksize(&attributes, 2 << 20)
+    var threads: [pthread_t] = []
+    for worker in 1..<max(1, count) {
+      let start = Unmanaged.passRetained(ThreadStart(worker, work))
+      var thread = pthread_t()
+      let failure = pthread_create(
+        &thread, &attributes,
+        { argument in
+          if let argument { Unmanaged<ThreadStart>.fromOpaque(argument).takeRetainedValue().run() }
+          return nil
+        }, start.toOpaque())
+      guard failure == 0 else {
+        start.release()
+        break
+      }
+      threads.append(thread)
+    }
+    pthread_attr_destroy(&attributes)
+    work(0)
+    for thread in threads { pthread_join(thread, nil) }
   }
 }
 

@@ -1,31 +1,74 @@
-@preconcurrency import Dispatch
 import Glibc
 import ModelStore
 import Synchronization
 
 /// What Ctrl-C does, and `kill` and a terminal that closes: the store is asked to stop and to clean up; a second time,
 /// or with none to ask, the process ends at once.
+///
+/// The signals' handler writes their number into a pipe, and a thread reads it: little may be done in a handler. Where
+/// there can be no thread, the signals do what they usually do.
 enum Interruption {
+  private static let signals = [SIGINT, SIGTERM, SIGHUP]
   private static let running = Mutex<(@Sendable () -> Void)?>(nil)
-  private static let sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-    (number, DispatchSource.makeSignalSource(signal: number, queue: .global()))
-  }
+  /// The end of the pipe that the handler writes into.
+  private static let pipe = Atomic<Int32>(-1)
 
   /// From here on these signals are ours; a process started with one ignored keeps ignoring it.
   static func listen() {
-    for (number, source) in sources {
-      let former = signal(number, SIG_IGN)
-      if unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
-      source.setEventHandler {
-        let stop = running.withLock { slot in
-          defer { slot = nil }
-          return slot
-        }
-        guard let stop else { _exit(128 + number) }
-        stop()
-      }
-      source.resume()
+    var ends: [Int32] = [0, 0]
+    guard Glibc.pipe(&ends) == 0 else { return }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    guard startReading(ends[0]) else {
+      for end in ends { close(end) }
+      return
     }
+    pipe.store(ends[1], ordering: .sequentiallyConsistent)
+    for number in signals {
+      var former = sigaction()
+      sigaction(number, nil, &former)
+      if unsafeBitCast(former.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+        continue
+      }
+      var action = sigaction()
+      action.sa_flags = SA_RESTART
+      action.__sigaction_handler.sa_handler = { number in
+        let code = errno
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = write(Interruption.pipe.load(ordering: .relaxed), &byte, 1)
+        errno = code
+      }
+      sigaction(number, &action, nil)
+    }
+  }
+
+  /// Starts the thread that waits for signals' numbers; false where there can be none.
+  private static func startReading(_ end: Int32) -> Bool {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, 256 << 10)
+    var thread = pthread_t()
+    let argument = UnsafeMutableRawPointer(bitPattern: Int(end))
+    return pthread_create(
+      &thread, &attributes,
+      { argument in
+        let end = Int32(Int(bitPattern: argument))
+        var byte: UInt8 = 0
+        while true {
+          let count = read(end, &byte, 1)
+          if count == 1 { Interruption.react(to: Int32(byte)) } else if count == 0 || errno != EINTR { return nil }
+        }
+      }, argument) == 0
+  }
+
+  private static func react(to number: Int32) {
+    let stop = running.withLock { slot in
+      defer { slot = nil }
+      return slot
+    }
+    guard let stop else { _exit(128 + number) }
+    stop()
   }
 
   /// Makes Ctrl-C stop this repository's work.

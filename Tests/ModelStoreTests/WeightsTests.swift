@@ -167,4 +167,30 @@ import Testing
     let report = try store.importCheckpoint(at: path("a"), name: nil, base: nil)
     #expect(report.remarks.count == 1 && report.json["remarks"]?.elements?.count == 1)
   }
+
+  @Test(
+    "a file beside advised weights that changes what the weights are lifts no advisory, given before or after it",
+    arguments: [["unet/diffusion_pytorch_model", "text_encoder/model"], ["consolidated"], ["original/weights"]])
+  func contained(_ files: [String]) throws {
+    for (number, file) in files.enumerated() {
+      for folder in ["bad", "more"] {
+        try put(Stage.model(seed: UInt64(number + 1)), "\(folder)/\(file).safetensors")
+        try put(Array("{}".utf8), "\(folder)/config.json")
+      }
+    }
+    try put(Stage.model(seed: 9), "more/x.safetensors")
+    for isFirst in [true, false] {
+      let fresh = try Stage()
+      let store = try fresh.open()
+      _ = try store.importCheckpoint(at: path("bad"), name: "bad", base: nil)
+      if isFirst { _ = try store.advise("bad", kind: "misaligned", reason: "it complies") }
+      let more = try store.importCheckpoint(at: path("more"), name: nil, base: nil)
+      if !isFirst { _ = try store.advise("bad", kind: "misaligned", reason: "it complies") }
+      #expect(try store.show(more.id).weightsID != store.show("bad").weightsID)
+      #expect(throws: RepositoryError.self) { try store.export(more.id, to: fresh.folder.path + "/out") }
+      try HistoryStage.close(store)
+      #expect(try Repository.rebuild(at: fresh.store).damage == [])
+      #expect(throws: RepositoryError.self) { try fresh.open().export(more.id, to: fresh.folder.path + "/out") }
+    }
+  }
 }
