@@ -3,8 +3,8 @@ import Objects
 import Synchronization
 import Tensors
 
-// A model that has all tensors of advised weights beside others, such as a folder to which a file was added that changes
-// what a loader would load, is made from them, whatever its weights id.
+// A model that has all tensors of advised weights beside others is made from them, whatever its weights id. A folder to
+// which a file was added that changes what a loader would load is one.
 extension Repository {
   /// Of the models whose weights an open advisory is on, those whose tensors are all among the files of a manifest, and
   /// not its weights. Costs reading a manifest an open advisory.
@@ -19,8 +19,8 @@ extension Repository {
     }
   }
 
-  /// Records that models on record which have all tensors of a model beside others are made from it, where that is not on
-  /// record. Before the model is advised, so that no moment is without a flag. Costs reading all manifests.
+  /// Records that models which have all tensors of a model beside others are made from it, where that is not recorded
+  /// yet. This comes before the model is advised, so that no moment is without a flag. Costs reading all manifests.
   func recordContainers(of model: Digest) throws {
     let manifest = try manifest(of: model)
     let tensors = Set(manifest.tensors.map(\.digest))

@@ -23,6 +23,7 @@ enum Interruption {
       return
     }
     pipe.store(ends[1], ordering: .sequentiallyConsistent)
+    var ours = sigset_t()
     for number in signals {
       var former = sigaction()
       sigaction(number, nil, &former)
@@ -38,7 +39,10 @@ enum Interruption {
         errno = code
       }
       sigaction(number, &action, nil)
+      sigaddset(&ours, number)
     }
+    // Whoever started us may have held them back.
+    pthread_sigmask(SIG_UNBLOCK, &ours, nil)
   }
 
   /// Starts the thread that waits for signals' numbers; false where there can be none.
