@@ -95,7 +95,9 @@ extension Repository {
   /// the first few has it.
   private func holder(of base: MeasuredBase, below steps: Int, among models: [Digest]) throws -> Digest? {
     guard let sample = base.sample, sample.chain.count > Self.depthLimit, steps > 0 else { return base.model }
-    return try models.prefix(64).first { try tensorsByName(of: $0)[sample.name]?.digest == sample.chain[steps] }
+    return try models.prefix(64).first { model in
+      try readable { try tensorsByName(of: model)[sample.name]?.digest } == sample.chain[steps]
+    }
   }
 
   /// How many of the nearest stored models are measured.

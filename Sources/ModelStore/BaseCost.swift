@@ -99,16 +99,19 @@ extension Repository {
   /// What a sample of the source costs alone and on the tensors of each model, and on each step below those whose
   /// chains are full.
   func measure(_ source: ImportSource, bases models: [Digest]) throws -> [MeasuredBase] {
-    let tables = try models.map { try tensorsByName(of: $0) }
+    // What is damaged is no base.
+    let tables = try models.map { model in try readable { try tensorsByName(of: model) } ?? [:] }
     let items = source.items.indices.filter { source.isWeight(source.items[$0]) && source.items[$0].size > 0 }
       .sorted { (source.items[$0].size, $1) > (source.items[$1].size, $0) }
     var (measured, frozen) = (models.map(MeasuredBase.init), models.map(MeasuredBase.init))
     var (sampled, seen) = (0, 0)
     for index in items where sampled < Self.sampledTensors && seen < Self.seenTensors {
       let tensor = source.items[index].tensor!
-      let places = try tables.map { try $0[tensor.name].flatMap { try self.places($0, for: tensor) } }
+      let places = try tables.map { table in
+        try table[tensor.name].flatMap { base in try readable { try self.places(base, for: tensor) } }
+      }
       let isEarly = seen < Self.sampledTensors
-      guard let piece = try measure(source, index, on: places, orKnown: isEarly) else { continue }
+      guard let piece = try readable({ try measure(source, index, on: places, orKnown: isEarly) }) else { continue }
       seen += 1
       sampled += piece.isKnown ? 0 : 1
       for (model, places) in places.enumerated() where !piece.isKnown || isEarly {

@@ -116,8 +116,11 @@ func freeBytes(at path: String) -> Int? {
 }
 
 /// Now, as derivations record it: `2026-11-21T12:39:07Z`.
-func now() -> String {
-  var seconds = time(nil)
+func now() -> String { text(ofTime: time(nil)) }
+
+/// Seconds since 1970 in the same spelling.
+func text(ofTime time: Int) -> String {
+  var seconds = time
   var parts = tm()
   gmtime_r(&seconds, &parts)
   func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }

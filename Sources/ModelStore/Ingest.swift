@@ -52,7 +52,11 @@ final class Ingest {
   private var usesBase = false
   /// Of the frame under way.
   private var codedBytes = 0
-  /// Objects that were stored before, and objects stored as deltas.
+  /// Objects that were stored before.
+  private(set) var known: Set<Digest> = []
+  /// What was found of the frames of these.
+  private(set) var check = Repository.FrameCheck()
+  /// Tensors that were stored before, and objects stored as deltas.
   private(set) var knownItems = 0
   private(set) var deltaItems = 0
 
@@ -70,6 +74,28 @@ final class Ingest {
 
   /// The digest of a file whose items have all come by.
   func fileDigest(_ file: Int) -> Digest { fileHashes[file].running.finish() }
+
+  /// Checks the frames of objects that were stored before. Those that cannot be read are written anew, alone, from the
+  /// items that have them.
+  ///
+  /// - Parameter fill: puts bytes of an item, from a place on, into a buffer.
+  func heal(fill: @escaping (Int, Int, UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    check = try repository.checkFrames(of: known)
+    if check.damaged.isEmpty { return }
+    var left = Set(check.damaged.keys)
+    let places = items.indices.filter { left.remove(digest($0)) != nil }
+    let again = places.map { index in
+      var item = items[index]
+      item.base = nil
+      return item
+    }
+    let ingest = Ingest(repository: repository, items: again, prefixes: [])
+    ingest.check = check
+    try ingest.run(packing: true, progress: nil) { piece, buffer, _ in
+      try fill(places[piece.item], piece.range.lowerBound, buffer)
+    }
+    sealed += ingest.sealed
+  }
 
   /// Runs all items through; `fill` puts the raw bytes of a piece into its buffer.
   func run(
@@ -101,9 +127,16 @@ final class Ingest {
     let item = items[slot.piece.item]
     let piece = slot
     let (codec, count) = try repository.spaces.withWorkspace { space in
-      try space.encode(
-        piece.bytes, at: piece.piece.range, on: item.base, format: item.format, into: piece.coded,
-        proving: item.known != nil)
+      func encode(on base: DeltaBase?) throws -> (codec: BlockCodec, count: Int) {
+        try space.encode(
+          piece.bytes, at: piece.piece.range, on: base, format: item.format, into: piece.coded,
+          proving: item.known != nil)
+      }
+      do { return try encode(on: item.base) } catch {
+        // A block of the base that is damaged is of no use to this one, which can do without.
+        guard item.base != nil, isDamage(error) else { throw error }
+        return try encode(on: nil)
+      }
     }
     slot.codec = codec.rawValue
     slot.codedCount = count
@@ -146,7 +179,14 @@ final class Ingest {
       return known.isWorse(than: codedBytes + (usesBase ? FrameTrailer.baseBytes : 0))
     }
     if written.contains(digest) { return false }
+    if !check.damaged.isEmpty {
+      guard check.damaged[digest] != nil else {
+        throw RepositoryError(.conflict, "a file changed while it was read", hint: "import it again")
+      }
+      return true
+    }
     guard try repository.lineage.object(digest) != nil else { return true }
+    known.insert(digest)
     knownItems += item.dtype == 0 ? 0 : 1
     return false
   }

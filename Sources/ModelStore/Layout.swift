@@ -23,8 +23,16 @@ struct Layout: Sendable {
       || exists(packs) && exists(documents) && (exists(database) || exists(entries))
   }
 
-  /// The database that the last rebuild replaced.
-  var formerDatabase: String { "\(database).before-rebuild" }
+  /// The databases that rebuilds have replaced since gc last found the store whole, the oldest first; and the place
+  /// for the next one.
+  var formerDatabases: (kept: [String], next: String) {
+    var kept: [String] = []
+    while true {
+      let path = "\(database).before-rebuild" + (kept.isEmpty ? "" : "-\(kept.count + 1)")
+      guard exists(path) else { return (kept, path) }
+      kept.append(path)
+    }
+  }
 
   /// The database as it was before a migration.
   func copy(before migration: String) -> String { "\(database).before-\(migration)" }

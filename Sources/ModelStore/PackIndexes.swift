@@ -3,11 +3,14 @@ import Objects
 
 /// The indexes of the packs on disk, on their way into a database.
 struct PackIndexes {
-  /// One pack that could be read.
+  /// A pack, and the frames in it.
   struct Found {
     let digest: Digest
+    let path: String
     let size: Int
     let entries: [Pack.Entry]
+    /// What is wrong with its index; its frames were found without. Nil where it could be read.
+    var fault: String?
   }
 
   let layout: Layout
@@ -25,7 +28,7 @@ struct PackIndexes {
     }
   }
 
-  /// Reads the index of every pack; what cannot be read is told, a line each.
+  /// Reads the index of every pack, or its frames where the index is damaged; what cannot be read is told, a line each.
   ///
   /// - Parameters:
   ///   - skips: packs that need not be read.
@@ -37,13 +40,36 @@ struct PackIndexes {
       guard let digest, !skips.contains(digest) else { continue }
       do {
         let file = try storage.open(path)
-        packs.append(Found(digest: digest, size: try file.size(), entries: try Pack.readIndex(of: file, path: path)))
+        var pack = Found(digest: digest, path: path, size: try file.size(), entries: [])
+        do {
+          pack = Found(digest: digest, path: path, size: pack.size, entries: try Pack.readIndex(of: file, path: path))
+        } catch {
+          // What a newer program wrote is no damage.
+          if case ObjectsError.newerVersion = error { throw error }
+          guard error is ObjectsError else { throw error }
+          pack = Found(
+            digest: digest, path: path, size: pack.size, entries: try Pack.salvage(file, path: path),
+            fault: RepositoryError(translating: error).message)
+        }
+        packs.append(pack)
       } catch {
         if throwing, error is StorageError { throw error }
         damage.append(RepositoryError(translating: error).message)
       }
     }
     return (packs.sorted { $0.digest < $1.digest }, damage)
+  }
+
+  /// Of frames those whose every byte is as its checksum says.
+  func sound(_ entries: [Pack.Entry], of pack: Found) throws -> [Pack.Entry] {
+    let file = try storage.open(pack.path)
+    return try entries.filter { entry in
+      try readable {
+        try Pack.checkFrame(
+          of: entry.digest, in: file, path: pack.path, offset: entry.offset, length: entry.length)
+        return true
+      } ?? false
+    }
   }
 
   /// Records packs, and of each object one frame, so that every base comes before its deltas.
@@ -53,12 +79,7 @@ struct PackIndexes {
     var frames = FrameChoice()
     for pack in packs {
       let id = try publication.insertPack(pack.digest, bytes: pack.size)
-      for entry in pack.entries {
-        frames.add(
-          NewObject(
-            digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
-            base: entry.base))
-      }
+      for entry in pack.entries { frames.add(NewObject(entry, in: id)) }
     }
     let (chosen, tooDeep) = frames.choose()
     for object in chosen { _ = try publication.insertObject(object, depthLimit: Repository.depthLimit) }
@@ -71,13 +92,37 @@ struct PackIndexes {
     // What cannot be read is left to `verify`: it may be of no model at all.
     let packs = try read(except: Set(publication.packs().map(\.digest))).packs
     var waiting: [NewObject] = []
-    for pack in packs {
+    for pack in packs where pack.fault == nil {
       let id = try publication.insertPack(pack.digest, bytes: pack.size)
-      waiting += pack.entries.map {
-        NewObject(
-          digest: $0.digest, pack: id, offset: $0.offset, length: $0.length, rawBytes: $0.rawBytes, base: $0.base)
+      waiting += pack.entries.map { NewObject($0, in: id) }
+    }
+    try insert(waiting, in: publication)
+  }
+
+  /// Records objects that lie in packs and are not on record, and what these rest on.
+  func insertMissing(_ wanted: Set<Digest>, in publication: Publication) throws {
+    let packs = try read().packs.filter { $0.fault == nil }
+    var frames: [Digest: [(pack: Int, entry: Pack.Entry)]] = [:]
+    for (number, pack) in packs.enumerated() {
+      for entry in pack.entries { frames[entry.digest, default: []].append((number, entry)) }
+    }
+    var seen: Set<Digest> = []
+    var queue = Array(wanted)
+    var missing: [NewObject] = []
+    while let next = queue.popLast() {
+      guard seen.insert(next).inserted, try publication.object(next) == nil else { continue }
+      for (number, entry) in frames[next] ?? [] where try !sound([entry], of: packs[number]).isEmpty {
+        let id = try publication.insertPack(packs[number].digest, bytes: packs[number].size)
+        missing.append(NewObject(entry, in: id))
+        queue += [entry.base].compactMap(\.self)
       }
     }
+    try insert(missing, in: publication)
+  }
+
+  /// Records objects, bases first; those whose bases are on no record, or whose chains are too long, are left out.
+  private func insert(_ objects: [NewObject], in publication: Publication) throws {
+    var waiting = objects
     var count: Int
     repeat {
       count = waiting.count
@@ -92,5 +137,14 @@ struct PackIndexes {
         }
       }
     } while waiting.count < count
+  }
+}
+
+extension NewObject {
+  /// A frame of a pack.
+  init(_ entry: Pack.Entry, in pack: Int64) {
+    self.init(
+      digest: entry.digest, pack: pack, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
+      base: entry.base)
   }
 }

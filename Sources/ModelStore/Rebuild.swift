@@ -41,8 +41,8 @@ final class Rebuild {
     }
     try PacksMarker(layout: layout, storage: storage).unite(store)
     let history = History(store: store, layout: layout, storage: storage)
-    let (current, former) = (Self.events(in: layout.database), Self.events(in: layout.formerDatabase))
-    let check = try HistoryCheck(history, known: current + former, pool: pool)
+    let former = Self.formerEvents(layout)
+    let check = try HistoryCheck(history, known: Self.events(in: layout.database) + former, pool: pool)
     let reading = check.reading
     damage += check.faults()
     remarks += check.remarks() + reading.strangers.map { "\($0): no entry by its name" }
@@ -50,9 +50,7 @@ final class Rebuild {
     removeDatabase(draft)
     do {
       let counts = try fill(draft, reading, store: store)
-      let present = Set(reading.entries.map(\.digest))
-      func lost(_ rows: [EventRow]) -> Int { rows.count { !present.contains($0.place.entry) } }
-      try keepFormerDatabase(knowsMore: lost(former) > lost(current))
+      try keepDatabase(unlessKnownBy: draft)
       try storage.rename(draft, to: layout.database)
       try storage.syncDirectory(layout.root)
       try history.putHeads(reading.heads.map(\.name))
@@ -77,17 +75,35 @@ final class Rebuild {
     return (try? database.events()) ?? []
   }
 
-  /// Keeps the database that is replaced beside the new one: it may know of events that are gone. One that was kept
-  /// before and knows more of these stays in its place.
-  private func keepFormerDatabase(knowsMore: Bool) throws {
-    if knowsMore { return removeDatabase(layout.database) }
+  /// The events that the databases know which rebuilds have replaced.
+  static func formerEvents(_ layout: Layout) -> [EventRow] { layout.formerDatabases.kept.flatMap(events) }
+
+  /// What a database knows: events and objects, by their digests. Nil where it cannot be read.
+  private func facts(of path: String) -> Set<Digest>? {
+    guard let database = try? LineageDatabase(path: path, readOnly: true) else { return nil }
+    defer { try? database.close() }
+    return try? database.snapshot { database in
+      var found = Set(try database.events().map(\.place.entry))
+      try database.forEachObject { found.insert($0.digest) }
+      return found
+    }
+  }
+
+  /// Keeps the database that is replaced beside the new one: it may know of events that are gone, or where objects lie
+  /// in a pack that cannot be read. It goes where the new one, or one that was kept before, knows all that it knows.
+  private func keepDatabase(unlessKnownBy draft: String) throws {
     guard exists(layout.database), !isFolder(layout.database) else { return }
     // What is in the WAL goes into the file, where SQLite can read both.
     if let database = try? LineageDatabase(path: layout.database) { try? database.close() }
-    removeDatabase(layout.formerDatabase)
-    try storage.rename(layout.database, to: layout.formerDatabase)
+    let (kept, next) = layout.formerDatabases
+    if !kept.isEmpty, let facts = facts(of: layout.database),
+      ([draft] + kept).contains(where: { self.facts(of: $0).map(facts.isSubset) ?? false })
+    {
+      return removeDatabase(layout.database)
+    }
+    try storage.rename(layout.database, to: next)
     for suffix in ["-wal", "-shm"] where exists(layout.database + suffix) {
-      try storage.rename(layout.database + suffix, to: layout.formerDatabase + suffix)
+      try storage.rename(layout.database + suffix, to: next + suffix)
     }
   }
 
@@ -96,8 +112,7 @@ final class Rebuild {
     let database = try LineageDatabase(path: draft, trusting: trusted)
     try database.migrate()
     try readFacts(reading)
-    let (packs, faults) = try PackIndexes(layout: layout, storage: storage).read()
-    damage += faults
+    let packs = try readPacks()
     try database.publish { publication in
       let (objects, tooDeep) = try PackIndexes(layout: layout, storage: storage).insert(packs, in: publication)
       damage += tooDeep.map { "object \($0.hex): a frame on too long a chain is left out" }
@@ -108,6 +123,54 @@ final class Rebuild {
     let counts = try database.snapshot { try $0.counts() }
     try database.close()
     return counts
+  }
+
+  /// Reads the indexes of all packs. What is whole in a damaged one, and in no other, is written into a new pack; the
+  /// damaged one stays where it is. Packs of which no frame is in another are believed: `verify` reads them.
+  private func readPacks() throws -> [PackIndexes.Found] {
+    let indexes = PackIndexes(layout: layout, storage: storage)
+    let (packs, faults) = try indexes.read()
+    damage += faults
+    var counts: [Digest: Int] = [:]
+    for pack in packs { for entry in pack.entries { counts[entry.digest, default: 0] += 1 } }
+    var whole: [PackIndexes.Found] = []
+    var hurt: [PackIndexes.Found] = []
+    for pack in packs {
+      let doubtful = pack.entries.filter { counts[$0.digest]! > 1 }
+      let isWhole = try pack.fault == nil && indexes.sound(doubtful, of: pack).count == doubtful.count
+      if isWhole { whole.append(pack) } else { hurt.append(pack) }
+    }
+    var elsewhere = Set(whole.flatMap { $0.entries.map(\.digest) })
+    for pack in hurt {
+      let fault = pack.fault ?? "\(pack.path): a frame in it is damaged"
+      let sound = try indexes.sound(pack.entries, of: pack)
+      if sound.isEmpty { damage.append("\(fault); no object was found in it") }
+      let left = sound.filter { !elsewhere.contains($0.digest) }
+      elsewhere.formUnion(left.map(\.digest))
+      if left.isEmpty { continue }
+      let made = try copy(left, of: pack)
+      remarks.append("\(fault); \(left.count) objects in it are whole, and are in pack \(made.digest.short) now")
+      whole.append(made)
+    }
+    return whole
+  }
+
+  /// Writes frames of a pack into a new one. Durable when it returns.
+  private func copy(_ entries: [Pack.Entry], of pack: PackIndexes.Found) throws -> PackIndexes.Found {
+    let writer = try PackWriter(
+      storage: storage, path: "\(layout.temporary)/rebuild-\(getpid())-\(pack.digest.short).pack")
+    do {
+      let file = try storage.open(pack.path)
+      for entry in entries {
+        try writer.copyFrame(of: entry.digest, in: file, path: pack.path, offset: entry.offset, length: entry.length)
+      }
+      let sealed = try writer.seal(into: layout.packs)
+      return PackIndexes.Found(
+        digest: sealed.digest, path: layout.pack(sealed.digest.hex), size: sealed.size, entries: sealed.entries)
+    } catch {
+      writer.discard()
+      throw error
+    }
   }
 
   /// Reads what every event says.

@@ -180,9 +180,7 @@ final class Repack {
       let id = try publication.insertPack(pack.digest, bytes: pack.size)
       return try pack.entries.filter { entry in
         guard let row = known[entry.digest] else { return false }
-        let object = NewObject(
-          digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
-          base: entry.base)
+        let object = NewObject(entry, in: id)
         do {
           return try publication.replaceFrame(of: row, by: object, depthLimit: Repository.depthLimit)
         } catch LineageError.depthExceeded, LineageError.cycle, LineageError.missingBase {

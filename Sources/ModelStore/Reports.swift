@@ -17,6 +17,8 @@ public struct ModelSummary: Sendable {
   /// `import`, `merge`, `adapter` or `extract`; nil where no derivation is known.
   public let kind: String?
   public let madeAt: String?
+  /// From when on `gc` takes it, as it has no name; nil where it has one, or no bytes of its own.
+  public var goesAfter: String?
   /// Advisories that hold for it, and those that its own evaluations have cleared.
   public let flags: [AdvisoryFlag]
   public let cleared: [AdvisoryFlag]
@@ -25,7 +27,8 @@ public struct ModelSummary: Sendable {
     [
       "id": .string(id), "names": .array(names.map(JSONValue.string)), "state": .string(state),
       "tensors": .integer(tensors), "bytes": .integer(bytes), "kind": .init(kind), "made_at": .init(madeAt),
-      "flagged": .bool(!flags.isEmpty), "flags": .array(flags.map(\.json)), "cleared": .array(cleared.map(\.json)),
+      "goes_after": .init(goesAfter), "flagged": .bool(!flags.isEmpty), "flags": .array(flags.map(\.json)),
+      "cleared": .array(cleared.map(\.json)),
     ]
   }
 }
@@ -34,6 +37,8 @@ public struct ModelSummary: Sendable {
 public struct ImportReport: Sendable {
   public let id: String
   public let name: String?
+  /// All names that the model has now.
+  public let names: [String]
   /// True where the store held the same content already.
   public let alreadyStored: Bool
   public let bytesRead: Int
@@ -57,7 +62,8 @@ public struct ImportReport: Sendable {
 
   package var json: JSONValue {
     [
-      "id": .string(id), "name": .init(name), "already_stored": .bool(alreadyStored), "bytes_read": .integer(bytesRead),
+      "id": .string(id), "name": .init(name), "names": .array(names.map(JSONValue.string)),
+      "already_stored": .bool(alreadyStored), "bytes_read": .integer(bytesRead),
       "bytes_added": .integer(bytesAdded), "base": .init(base), "base_id": .init(baseID),
       "base_choice": .string(baseChoice), "base_note": .init(baseNote), "tensors": .integer(tensors),
       "tensors_known": .integer(tensorsKnown), "tensors_delta": .integer(tensorsDelta),
@@ -251,8 +257,12 @@ public struct VerifyReport: Sendable {
     public let what: String
     /// Names or ids of the models it hurts.
     public let models: [String]
+    /// What to do about it; nil where that is said with what it is.
+    public let heals: String?
 
-    package var json: JSONValue { ["what": .string(what), "models": .array(models.map(JSONValue.string))] }
+    package var json: JSONValue {
+      ["what": .string(what), "models": .array(models.map(JSONValue.string)), "heals": .init(heals)]
+    }
   }
 
   public let models: Int
@@ -330,12 +340,41 @@ public struct CollectReport: Sendable {
   public let documents: Int
   /// Won on the disk, the database aside.
   public let bytes: Int
+  /// What has no name any more, and goes when its time is over; the first one comes first.
+  public let waiting: [WaitingModel]
+  /// Packs and documents that nothing names and that are too young to go.
+  public let filesWaiting: Int
+  public let fileBytesWaiting: Int
+  /// Why nothing at all goes, where that is for the clock.
+  public let refusal: String?
 
   package var json: JSONValue {
     [
+      "waiting": .array(waiting.map(\.json)), "files_waiting": .integer(filesWaiting),
+      "file_bytes_waiting": .integer(fileBytesWaiting), "refusal": .init(refusal),
       "dry_run": .bool(dryRun), "models": .integer(models), "models_absent": .integer(modelsAbsent),
       "objects": .integer(objects), "packs": .integer(packs), "packs_rewritten": .integer(packsRewritten),
       "documents": .integer(documents), "bytes": .integer(bytes),
+    ]
+  }
+}
+
+/// A model without a name that `collect` leaves for a while.
+public struct WaitingModel: Sendable {
+  public let id: String
+  /// The last name that it had; nil for none.
+  public let lastName: String?
+  /// Of its files.
+  public let bytes: Int
+  /// When it was made, or lost its last name, as `2026-11-21T12:39:07Z`.
+  public let since: String
+  /// From when on it goes.
+  public let until: String
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "last_name": .init(lastName), "bytes": .integer(bytes), "since": .string(since),
+      "until": .string(until),
     ]
   }
 }

@@ -72,7 +72,8 @@ extension Repository {
       manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew,
       permission: permission)
     return ImportReport(
-      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
+      id: model.hex, name: name, names: try lineage.names(of: model), alreadyStored: isKnown, bytesRead: source.bytes,
+      bytesAdded: added,
       base: try label(link.base), baseID: link.base.hex, baseChoice: link.isFound ? "named" : "declared",
       baseNote: "an adapter of it: \(link.adapter.summary)", tensors: manifest.tensors.count,
       tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,

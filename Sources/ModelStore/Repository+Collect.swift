@@ -7,16 +7,21 @@ import Tensors
 extension Repository {
   /// Removes what nothing needs: bytes of models that are not kept, and files that crashes left behind.
   ///
-  /// Kept: models with a name; inputs of merges that are kept without their bytes, and theirs; bases of deltas that are
+  /// Kept: models with a name, and those that lost their last one, or were made, less than `olderThan` seconds ago;
+  /// packs and documents that nothing names and that are younger; inputs of merges that are kept without their bytes, and theirs; bases of deltas that are
   /// kept. Of their other ancestors the lineage stays and the bytes go. Packs of which less than half is needed are
   /// written anew. Rows go before the files they named, and new packs are durable before rows name them. Needs the
   /// store to itself; `conflict` where another process is at work.
-  public func collect(dryRun: Bool = false) throws(RepositoryError) -> CollectReport {
+  ///
+  /// - Parameter olderThan: seconds. With more than 0, nothing goes where this machine's clock is before the last event
+  ///   or more than a year after it, which the report says.
+  public func collect(dryRun: Bool = false, olderThan: Int = grace) throws(RepositoryError) -> CollectReport {
     try door {
       try requireWritable()
       return try withExclusiveLock {
         if !dryRun { try lineage.publish { try history.adopt(in: $0) } }
-        let sweep = try planSweep()
+        let sweep = try planSweep(olderThan: olderThan)
+        if sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
         guard !dryRun else { return sweep.report(dryRun: true) }
         func drop(_ publication: Publication) throws {
           try publication.deleteObjects(sweep.objects)
@@ -32,9 +37,13 @@ extension Repository {
           try publish(event) { publication, _ in try drop(publication) }
         }
         packFiles.closeAll()
+        // The store is whole: nothing is left that only a database of before a rebuild could tell.
+        for path in layout.formerDatabases.kept {
+          for suffix in ["", "-wal", "-shm"] where exists(path + suffix) { try storage.remove(path + suffix) }
+        }
         try unlink(sweep.files)
         // Last, so that it has the space that all else has left.
-        for group in sweep.rewrites { try rewrite(group.packs) }
+        for group in sweep.rewrites { try unlink(rewrite(group.packs)) }
         return sweep.report(dryRun: false)
       }
     }
@@ -51,8 +60,10 @@ extension Repository {
     return try withExtendedLifetime(exclusive) { try body() }
   }
 
-  /// Writes what is left of packs into one new pack. It is durable before a row names it, and the old ones go last.
-  private func rewrite(_ packs: [PackRow]) throws {
+  /// Writes what is left of packs into one new pack, which is durable before a row names it.
+  ///
+  /// - Returns: the files of the old packs, which nothing names any more.
+  func rewrite(_ packs: [PackRow]) throws -> [String] {
     let writer = try PackWriter(storage: storage, path: temporaryPath(".pack"))
     let sealed: Ingest.SealedPack
     do {
@@ -76,7 +87,7 @@ extension Repository {
       try publication.deletePacks(old.map(\.id))
     }
     packFiles.closeAll()
-    try unlink(old.map { layout.pack($0.digest.hex) })
+    return old.map { layout.pack($0.digest.hex) }
   }
 
   private func unlink(_ files: [String]) throws {

@@ -14,17 +14,21 @@ extension Repository {
   ///     adapter, by nil the one that its configuration names.
   ///   - weights: the safetensors file or index that is the model; nil for the rule of `WeightFiles`.
   ///   - madeBy: who, for the record; nil for `user@host`.
+  ///   - trustsStore: bytes that are stored already are not read and checked. Else damaged ones are stored anew.
   ///   - permission: what holds for the name, if it is given one.
   ///   - progress: told bytes done and bytes in all, from any thread.
   public func importCheckpoint(
     at path: String, name: String?, base: String?, weights: String? = nil, madeBy: String? = nil,
-    permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)? = nil
+    trustsStore: Bool = false, permission: Permission = Permission(), progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ImportReport {
     try door {
       try requireWritable()
       if let name { try Names.check(name) }
       let declared = try base.map { try resolve($0) }
-      if let base, let declared { try manifest(of: declared).kind.requireWeights(base) }
+      // What is damaged may be what is imported again.
+      if let base, let declared, let kind = try readable({ try self.manifest(of: declared).kind }) {
+        try kind.requireWeights(base)
+      }
       let folder = try CheckpointFolder.scan(path, weights: weights)
       let source = ImportSource(folder: folder)
       try requireSpace(for: source.bytes)
@@ -40,7 +44,7 @@ extension Repository {
       }
       let sketch = try source.sketch()
       let choice = try chooseBase(declared: declared, sketch: sketch, source: source)
-      let ingest = try ingest(source, base: choice.used, progress: progress)
+      let ingest = try ingest(source, base: choice.used, trustsStore: trustsStore, progress: progress)
       try source.refuseChanges()
       let manifest = source.manifest(ingest)
       return try publishImport(
@@ -50,10 +54,13 @@ extension Repository {
   }
 
   /// Streams a source's files into packs.
+  ///
+  /// - Parameter trustsStore: objects on record are not proven to be readable.
   func ingest(
-    _ source: ImportSource, base: BaseChoice.Place?, progress: (@Sendable (Int, Int) -> Void)?
+    _ source: ImportSource, base: BaseChoice.Place?, trustsStore: Bool = false,
+    progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> Ingest {
-    let bases = try base.map { try tensorsByName(of: $0.model) } ?? [:]
+    let bases = try base.flatMap { place in try readable { try tensorsByName(of: place.model) } } ?? [:]
     var items: [Ingest.Item] = []
     items.reserveCapacity(source.items.count)
     for item in source.items {
@@ -63,7 +70,7 @@ extension Repository {
       }
       let folder = source.folder.files[item.file].path.folder
       let base = try (bases[folder.joined(tensor.name)] ?? bases[tensor.name]).flatMap {
-        try openBase($0, for: tensor.dtype, tensor.shape, below: base?.steps ?? 0)
+        entry in try readable { try openBase(entry, for: tensor.dtype, tensor.shape, below: base?.steps ?? 0) }
       }
       items.append(.tensor(file: item.file, size: item.size, dtype: tensor.dtype, base: base))
     }
@@ -72,6 +79,7 @@ extension Repository {
     try ingest.run(packing: true, progress: progress.map { report in { report($0, total) } }) { piece, buffer, _ in
       try source.read(item: piece.item, at: piece.range.lowerBound, into: buffer)
     }
+    if !trustsStore { try ingest.heal { try source.read(item: $0, at: $1, into: $2) } }
     return ingest
   }
 
@@ -127,7 +135,8 @@ extension Repository {
       manifest, ingest, by: derivation, name: name, sketch: sketch, isKnown: isKnown, isNew: isNew,
       permission: permission)
     return ImportReport(
-      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added,
+      id: model.hex, name: name, names: try lineage.names(of: model), alreadyStored: isKnown, bytesRead: source.bytes,
+      bytesAdded: added,
       base: try used.map { try label($0) }, baseID: used?.hex,
       baseChoice: used.map { $0 == choice.declared ? "declared" : "found" } ?? "none",
       baseNote: notes.isEmpty ? nil : notes.joined(separator: "; "), tensors: manifest.tensors.count,
@@ -147,21 +156,24 @@ extension Repository {
   ) throws -> Int {
     let naming = try naming(name, for: manifest, like: derivation, permission)
     let added = ingest.sealed.reduce(0) { $0 + $1.size } + (isKnown ? 0 : manifest.document.bytes.count)
-    guard isNew else {
+    var saidBytes = 0
+    if isNew {
+      saidBytes = try publish(derivation, of: manifest, recipe: nil, naming: naming) { publication in
+        try record(ingest.sealed, replacing: ingest.check.damaged, in: publication)
+        return .stored
+      }
+    } else {
       // Nothing is said that was not on record; but frames of objects that were missing may have come.
       try documents.put(manifest.document)
       try lineage.publish { publication in
-        try record(ingest.sealed, in: publication)
+        try record(ingest.sealed, replacing: ingest.check.damaged, in: publication)
         try publication.setState(manifest.document.digest, .stored)
       }
       if let naming { try publish(.naming(naming, like: derivation)) { _, _ in } }
-      return added
     }
-    return try added
-      + publish(derivation, of: manifest, recipe: nil, naming: naming) { publication in
-        try record(ingest.sealed, in: publication)
-        return .stored
-      }
+    try replaceDamagedPacks(ingest.check)
+    if !ingest.sealed.isEmpty { try reviveNamedModels() }
+    return added + saidBytes
   }
 
   /// Records how a model was made, the model, and its name; durable when it returns.
@@ -201,14 +213,20 @@ extension Repository {
 // What every publication does.
 extension Repository {
   /// Names the objects of sealed packs.
-  func record(_ packs: [Ingest.SealedPack], in publication: Publication) throws {
+  ///
+  /// - Parameter rows: objects on record that get the frames in these packs.
+  func record(
+    _ packs: [Ingest.SealedPack], replacing rows: [Digest: ObjectRow] = [:], in publication: Publication
+  ) throws {
     for pack in packs {
       let id = try publication.insertPack(pack.digest, bytes: pack.size)
       for entry in pack.entries {
-        _ = try publication.insertObject(
-          NewObject(
-            digest: entry.digest, pack: id, offset: entry.offset, length: entry.length, rawBytes: entry.rawBytes,
-            base: entry.base), depthLimit: Self.depthLimit)
+        let object = NewObject(entry, in: id)
+        if let row = rows[entry.digest] {
+          _ = try publication.replaceFrame(of: row, by: object, depthLimit: Self.depthLimit)
+        } else {
+          _ = try publication.insertObject(object, depthLimit: Self.depthLimit)
+        }
       }
     }
   }

@@ -9,10 +9,18 @@ extension Repository {
       let sides = Dictionary(grouping: try lineage.nameConflicts(), by: \.model).mapValues { $0.map(\.conflictName) }
       let models = try lineage.models().filter { all || !$0.names.isEmpty || sides[$0.model.id] != nil }
       let standings = try standings(of: models.map(\.model))
+      let isUnnamed = models.contains { $0.names.isEmpty && $0.model.state != .absent }
+      let uses =
+        try isUnnamed
+        ? HistoryReading(history.entries, pool: pool).lastUses(try lineage.allDerivations()) : [:]
       return models.map {
-        summary(
-          $0.model, names: $0.names + (sides[$0.model.id] ?? []), origin: $0.origin,
-          standings[$0.model.id] ?? Standing())
+        let names = $0.names + (sides[$0.model.id] ?? [])
+        var summary = summary(
+          $0.model, names: names, origin: $0.origin, standings[$0.model.id] ?? Standing())
+        if names.isEmpty, $0.model.state != .absent {
+          summary.goesAfter = text(ofTime: (uses[$0.model.id] ?? 0) + Self.grace)
+        }
+        return summary
       }
     }
   }

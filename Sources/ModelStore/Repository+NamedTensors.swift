@@ -81,7 +81,8 @@ extension Repository {
       manifest, ingest, by: derivation, name: name, sketch: nil, isKnown: isKnown, isNew: isNew,
       permission: Permission(allowsFlagged: true))
     return ImportReport(
-      id: model.hex, name: name, alreadyStored: isKnown, bytesRead: source.bytes, bytesAdded: added, base: nil,
+      id: model.hex, name: name, names: try lineage.names(of: model), alreadyStored: isKnown, bytesRead: source.bytes,
+      bytesAdded: added, base: nil,
       baseID: nil, baseChoice: "none", baseNote: "\(kind.text): \(summary)", tensors: manifest.tensors.count,
       tensorsKnown: ingest.knownItems, tensorsDelta: ingest.deltaItems, leftOut: source.folder.leftOut,
       remarks: source.folder.remarks)

@@ -77,7 +77,7 @@ extension Repository {
     for digest in needed.sorted() {
       files.append((documents.file(of: digest), relative(documents.file(of: digest))))
     }
-    if exists(layout.formerDatabase) { files.append((layout.formerDatabase, relative(layout.formerDatabase))) }
+    for path in layout.formerDatabases.kept { files.append((path, relative(path))) }
     let missing = try history.namedHeads().filter { !exists(history.entries.file(of: $0)) }
     let heads = try (copy.heads().map(\.place.name) + missing).map { "\($0.sequence) \($0.digest.hex)\n" }.joined()
     try copy.close()

@@ -26,7 +26,9 @@ extension Repository {
         models: findings.models, objects: findings.objects, packs: findings.packs, documents: findings.documents,
         events: reading.entries.count, bytes: findings.bytes,
         damage: findings.faults.map { fault in
-          .init(what: fault.what, models: fault.models + (fault.object.flatMap { hurt[$0] } ?? []))
+          .init(
+            what: fault.what, models: Set(fault.models + fault.objects.flatMap { hurt[$0] ?? [] }).sorted(),
+            heals: fault.heals)
         }, remarks: findings.remarks, garbage: findings.garbage)
     }
   }
@@ -35,8 +37,10 @@ extension Repository {
   private struct Findings {
     struct Fault {
       let what: String
-      var object: Digest?
+      var objects: [Digest] = []
       var models: [String] = []
+      /// What to do about it.
+      var heals: String?
     }
 
     var faults: [Fault] = []
@@ -48,8 +52,8 @@ extension Repository {
     var documents = 0
     var bytes = 0
 
-    mutating func damage(_ what: String, object: Digest? = nil, models: [String] = []) {
-      faults.append(Fault(what: what, object: object, models: models))
+    mutating func damage(_ what: String, objects: [Digest] = [], models: [String] = [], heals: String? = nil) {
+      faults.append(Fault(what: what, objects: objects, models: models, heals: heals))
     }
   }
 
@@ -80,12 +84,11 @@ extension Repository {
     do {
       file = try packFiles.open(pack.digest).0
     } catch {
-      for row in rows { findings.damage("\(path): pack is missing", object: row.digest) }
-      if rows.isEmpty { findings.damage("\(path): pack is missing") }
+      findings.damage(
+        "\(path): pack is missing, with \(rows.count) objects", objects: rows.map(\.digest), heals: Self.importHeals)
       return
     }
-    let before = findings.faults.count
-    let faults = Mutex<[(Digest, String)]>([])
+    let faults = Mutex<[(Int, String)]>([])
     try pool.run(rows.count) { index, _ in
       let row = rows[index]
       do {
@@ -94,39 +97,37 @@ extension Repository {
         let error = RepositoryError(translating: error)
         // What a newer program wrote is no damage.
         if error.kind == .unsupported { throw error }
-        faults.withLock { $0.append((row.digest, error.message)) }
+        faults.withLock { $0.append((index, error.message)) }
       }
     }
-    for (digest, text) in faults.withLock({ $0 }).sorted(by: { $0.0 < $1.0 }) {
-      findings.damage("object \(digest.hex): \(text)", object: digest)
+    let found = faults.withLock { $0 }.sorted { $0.0 < $1.0 }
+    if let (first, text) = found.first {
+      let count =
+        found.count == 1 ? "an object is damaged" : "\(found.count) of \(rows.count) objects are damaged, first"
+      // Most errors name the pack themselves.
+      let reason = text.hasPrefix(path + ": ") ? String(text.dropFirst(path.count + 2)) : text
+      findings.damage(
+        "\(path): \(count), \(rows[first].digest.hex): \(reason)", objects: found.map { rows[$0.0].digest },
+        heals: Self.importHeals)
+      return
     }
-    let found = try digestOfFile(file)
-    if found != pack.digest {
-      if findings.faults.count == before {
-        findings.damage("\(path): its bytes have the digest \(found.short); all objects in it are whole")
-      }
+    let digest = try digestOfFile(file)
+    if digest != pack.digest {
+      findings.damage(
+        "\(path): its bytes have the digest \(digest.short); all objects in it are whole", objects: rows.map(\.digest),
+        heals: "import one of these models again, or run: stemma rebuild")
     } else {
       do { _ = try Pack.readIndex(of: file, path: path) } catch {
-        findings.damage("\(path): \(RepositoryError(translating: error).message)")
+        findings.damage(RepositoryError(translating: error).message, objects: rows.map(\.digest))
       }
     }
   }
 
+  private static let importHeals = "import these models again from their files, or restore the file from a backup"
+
   private func checkObject(_ row: ObjectRow, file: any StorageFile, path: String, full: Bool) throws {
     guard full else {
-      let trailer = try Pack.readTrailer(
-        in: file, offset: row.offset, length: row.length, object: row.digest, path: path)
-      return try spaces.withWorkspace { space in
-        for (index, block) in trailer.blocks.enumerated() {
-          let bytes = space.buffer(40, count: block.length)
-          let found = try file.read(into: bytes, at: row.offset + trailer.offsets[index])
-          let sum = checksum(UnsafeRawBufferPointer(rebasing: bytes[0..<found]))
-          guard found == block.length, sum == block.checksum else {
-            throw ObjectsError.blockChecksum(
-              object: row.digest, pack: path, block: index, expected: block.checksum, found: sum)
-          }
-        }
-      }
+      return try Pack.checkFrame(of: row.digest, in: file, path: path, offset: row.offset, length: row.length)
     }
     guard let reader = try openObject(row.digest) else { return }
     try spaces.withWorkspace { space in
@@ -175,13 +176,15 @@ extension Repository {
     let hurt = try modelsByDocument()
     for digest in named.sorted() {
       let models = try (hurt[digest] ?? []).map { try label($0) }
+      let isManifest = hurt[digest]?.contains(digest) ?? false
+      let heals = isManifest ? Self.importHeals : "restore the file from a backup, or from another copy of the store"
       guard present.contains(digest) else {
-        findings.damage("\(text(digest)) is missing", models: models)
+        findings.damage("\(text(digest)) is missing", models: models, heals: heals)
         continue
       }
       do { try Verdict.check(try documents.get(digest)) } catch {
         findings.damage(
-          "\(text(digest)): \(RepositoryError(translating: error).message)", models: models)
+          "\(text(digest)): \(RepositoryError(translating: error).message)", models: models, heals: heals)
       }
     }
     for digest in found where !named.contains(digest) && !unknown.contains(digest) {
@@ -193,7 +196,7 @@ extension Repository {
   private func checkHistory(since heads: [String], _ findings: inout Findings) throws -> HistoryReading {
     let rows = try lineage.events()
     let check = try HistoryCheck(
-      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool)
+      history, known: rows + Rebuild.formerEvents(layout), pool: pool)
     let reading = check.reading
     for fault in check.faults() { findings.damage(fault) }
     findings.remarks += check.remarks()
@@ -287,7 +290,7 @@ extension Repository {
 
   /// For each damaged object the models that need it: directly, through deltas, or through merges.
   private func hurtModels(_ findings: Findings) throws -> [Digest: [String]] {
-    let damaged = Set(findings.faults.compactMap(\.object))
+    let damaged = Set(findings.faults.flatMap(\.objects))
     guard !damaged.isEmpty else { return [:] }
     // Every object with the damaged ones in its chain.
     var reach: [Digest: Set<Digest>] = [:]

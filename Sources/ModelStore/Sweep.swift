@@ -30,12 +30,19 @@ struct Sweep {
   /// Documents that the history says are needed by what goes: the event says that they are deleted.
   var drops: [Digest] = []
   var bytes = 0
+  /// Models without a name that are too young to go.
+  var waiting: [WaitingModel] = []
+  var filesWaiting = 0
+  var fileBytesWaiting = 0
+  /// Why nothing goes, where that is for the clock.
+  var refusal: String?
 
   func report(dryRun: Bool) -> CollectReport {
     CollectReport(
       dryRun: dryRun, models: models.count, modelsAbsent: states.count { $0.state == .absent },
       objects: objects.count, packs: packs.count, packsRewritten: rewrites.reduce(0) { $0 + $1.packs.count },
-      documents: documents, bytes: bytes)
+      documents: documents, bytes: bytes, waiting: waiting, filesWaiting: filesWaiting,
+      fileBytesWaiting: fileBytesWaiting, refusal: refusal)
   }
 }
 
@@ -63,9 +70,16 @@ private struct ObjectTable {
 
 extension Repository {
   /// Decides what goes.
-  func planSweep() throws -> Sweep {
+  ///
+  /// - Parameter age: seconds for which what has no name any more stays.
+  func planSweep(olderThan age: Int) throws -> Sweep {
     let reading = try requireWholeHistory()
     var sweep = Sweep()
+    let now = time(nil)
+    sweep.refusal = age > 0 ? Self.doubt(about: now, after: reading.times.values.max()) : nil
+    if sweep.refusal != nil { return sweep }
+    /// The time before which files that nothing names have to be made, so that they go.
+    let limit = age > 0 ? now - age : Int.max
     var objects = ObjectTable()
     try lineage.forEachObject { objects.places[$0.digest] = ($0.pack, $0.length, $0.base) }
     let models = try lineage.models()
@@ -85,7 +99,9 @@ extension Repository {
     let unknown = reading.needsOfUnknownKinds
     let conflicts = try lineage.nameConflicts().map(\.model)
     let named = models.filter { !$0.names.isEmpty }.map(\.model.id)
-    let live = try reached(from: named + conflicts + unknown) { model in
+    let uses = reading.lastUses(derivations)
+    let young = models.filter { $0.names.isEmpty && uses[$0.model.id] ?? 0 > limit }.map(\.model.id)
+    let live = try reached(from: named + conflicts + unknown + young) { model in
       let merges = makings[model, default: []].filter { $0.kind == .merge }
       guard states[model] != .stored, !merges.isEmpty else { return [] }
       return try manifest(of: model).objects.allSatisfy(objects.contains) ? [] : merges.flatMap(\.inputs)
@@ -97,9 +113,10 @@ extension Repository {
     sweep.models = models.map(\.model.id).filter { !known.contains($0) }
     for object in try objectsNamed(by: Array(live)) { objects.need(object) }
     for object in unknown { objects.need(object) }
-    try planPacks(&sweep, &objects)
+    sweep.waiting = try waiting(young.filter { states[$0] != .absent }, uses, reading, age: age)
+    try planPacks(&sweep, &objects, limit)
     sweep.objects = objects.places.keys.filter { !objects.isLeft($0) }
-    try planDocuments(&sweep, derivations, reading)
+    try planDocuments(&sweep, derivations, reading, limit)
     for name in try storage.list(layout.temporary) { try addTree("\(layout.temporary)/\(name)", to: &sweep) }
 
     let presence = try presence(of: Array(known)) {
@@ -110,6 +127,35 @@ extension Repository {
     let merges = derivations.reversed().filter { $0.kind == .merge }
     sweep.states = presence.states(merges: merges).filter { states[$0.key] != $0.value }.map { ($0.key, $0.value) }
     return sweep
+  }
+
+  /// Why a clock cannot be trusted; nil where it can.
+  private static func doubt(about now: Int, after last: Int?) -> String? {
+    guard let last else { return nil }
+    if now < last {
+      return "nothing was deleted: this machine's clock says \(text(ofTime: now)), before the last event, of "
+        + text(ofTime: last)
+    }
+    if now > last + longSilence {
+      return "nothing was deleted: this machine's clock says \(day(now)), and the last event is of \(day(last)), more "
+        + "than a year before"
+    }
+    return nil
+  }
+
+  /// Models that are too young to go, the first to go first.
+  private func waiting(
+    _ models: [Digest], _ uses: [Digest: Int], _ reading: HistoryReading, age: Int
+  ) throws -> [WaitingModel] {
+    var names: [Digest: String] = [:]
+    for entry in reading.entries {
+      for naming in entry.names { if let model = naming.model { names[model] = naming.name } }
+    }
+    return try models.sorted { (uses[$0] ?? 0, $0) < (uses[$1] ?? 0, $1) }.map { model in
+      WaitingModel(
+        id: model.hex, lastName: names[model], bytes: try lineage.model(model)?.bytes ?? 0,
+        since: text(ofTime: uses[model] ?? 0), until: text(ofTime: (uses[model] ?? 0) + age))
+    }
   }
 
   /// The objects that models are made of, on record or not. Reads all manifests, on all workers.
@@ -139,7 +185,7 @@ extension Repository {
   }
 
   /// Packs that go or are written anew, and files in `packs/` that no row names.
-  private func planPacks(_ sweep: inout Sweep, _ objects: inout ObjectTable) throws {
+  private func planPacks(_ sweep: inout Sweep, _ objects: inout ObjectTable, _ limit: Int) throws {
     var needed: [Int64: (frames: Int, bytes: Int)] = [:]
     var known: [Int64: (frames: Int, bytes: Int)] = [:]
     for (object, place) in objects.places {
@@ -150,7 +196,9 @@ extension Repository {
       needed[place.pack] = (part.frames + 1, part.bytes + place.length)
     }
     var named: Set<Digest> = []
-    for pack in try lineage.packs() {
+    let packs = try lineage.packs()
+    let rows = Set(packs.map(\.digest))
+    for pack in packs {
       guard let part = needed[pack.id] else {
         sweep.packs.append(pack)
         objects.touched.insert(pack.id)
@@ -173,8 +221,20 @@ extension Repository {
     sweep.bytes += sweep.rewrites.reduce(0) { $0 + $1.bytes }
     // Files that are no packs by their names are somebody else's.
     for (path, digest) in try PackIndexes(layout: layout, storage: storage).files() {
-      if let digest, !named.contains(digest) { addFile(path, to: &sweep) }
+      guard let digest, !named.contains(digest) else { continue }
+      // What a row named until now is told by its models.
+      if !rows.contains(digest), wait(for: path, limit, &sweep) { continue }
+      addFile(path, to: &sweep)
     }
+  }
+
+  /// Whether a file that nothing names is too young to go.
+  private func wait(for path: String, _ limit: Int, _ sweep: inout Sweep) -> Bool {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mtim.tv_sec > limit else { return false }
+    sweep.filesWaiting += 1
+    sweep.fileBytesWaiting += Int(status.st_size)
+    return true
   }
 
   /// The history, if it is whole and the database says what it says: nothing is deleted on the word of a database, or
@@ -182,7 +242,7 @@ extension Repository {
   private func requireWholeHistory() throws -> HistoryReading {
     let rows = try lineage.events()
     let check = try HistoryCheck(
-      history, known: rows + Rebuild.events(in: layout.formerDatabase), pool: pool, throwing: true)
+      history, known: rows + Rebuild.formerEvents(layout), pool: pool, throwing: true)
     let reading = check.reading
     let fault =
       try check.faults().first ?? lineage.snapshot { try disagreement(of: $0, with: reading) } ?? packFault()
@@ -232,6 +292,14 @@ extension Repository {
   private func packFault() throws -> String? {
     let (packs, damage) = try PackIndexes(layout: layout, storage: storage).read(throwing: true)
     if let fault = damage.first { return fault }
+    let rows = Set(try lineage.packs().map(\.digest))
+    for pack in packs {
+      guard let fault = pack.fault else { continue }
+      // Once all that can be read in a damaged pack is in others too, it is garbage.
+      if try rows.contains(pack.digest) || !pack.entries.allSatisfy({ try lineage.object($0.digest) != nil }) {
+        return fault
+      }
+    }
     var frames: [Digest: [Digest: Pack.Entry]] = [:]
     var sizes: [Digest: Int] = [:]
     for pack in packs {
@@ -270,7 +338,7 @@ extension Repository {
 
   /// Documents that no row will name, if no event that stays needs them.
   private func planDocuments(
-    _ sweep: inout Sweep, _ derivations: [DerivationRow], _ reading: HistoryReading
+    _ sweep: inout Sweep, _ derivations: [DerivationRow], _ reading: HistoryReading, _ limit: Int
   ) throws {
     let gone = Set(sweep.models)
     var documents = try lineage.snapshot { try $0.referencedDocuments() }.subtracting(gone)
@@ -286,6 +354,7 @@ extension Repository {
     // What an event refers to and no row names, nobody has decided about: it stays.
     let undecided = Set(reading.documents.keys).union(reading.needsOfUnknownKinds).subtracting(isNamed)
     for digest in try self.documents.all().digests where !documents.contains(digest) && !undecided.contains(digest) {
+      if !isNamed.contains(digest), wait(for: self.documents.file(of: digest), limit, &sweep) { continue }
       sweep.documents += 1
       addFile(self.documents.file(of: digest), to: &sweep)
     }

@@ -93,8 +93,10 @@ package struct FrameTrailer: Sendable, Equatable {
     return out + Frame.tailMagic
   }
 
-  /// Reads a trailer without its tail. Nil with the reason where it is not one; `frameBytes` bounds what it may claim.
-  static func parse(_ bytes: UnsafeRawBufferPointer, frameBytes: Int) -> Result<FrameTrailer, Reason> {
+  /// Reads a trailer without its tail; fails with the reason where it is not one.
+  ///
+  /// - Parameter frameBytes: the size of the whole frame, which the trailer has to claim; nil where it is not known.
+  static func parse(_ bytes: UnsafeRawBufferPointer, frameBytes: Int?) -> Result<FrameTrailer, Reason> {
     var fields = FieldReader(bytes)
     guard let dtype = fields.integer(UInt8.self), let flags = fields.integer(UInt8.self),
       let width = fields.integer(UInt8.self), let castFrom = fields.integer(UInt8.self),
@@ -125,7 +127,7 @@ package struct FrameTrailer: Sendable, Equatable {
     let trailer = FrameTrailer(
       dtype: dtype, width: Int(width), blockBytes: Int(blockBytes), rawBytes: Int(rawBytes), digest: digest, base: base,
       castFrom: castFrom, blocks: blocks)
-    guard trailer.offsets.last! + bytes.count + Frame.tailBytes == frameBytes else {
+    guard frameBytes == nil || trailer.offsets.last! + bytes.count + Frame.tailBytes == frameBytes else {
       return .failure(Reason("block lengths do not fill the frame"))
     }
     return .success(trailer)

@@ -246,7 +246,7 @@ import Testing
     }
     // The advised model goes; its descendant keeps its lineage.
     _ = try store.remove("bad")
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     let before = try answers(store)
     #expect(before.count == 4 + 2 + 1 + 1 + 3 + 1)
     _ = try store.backup(to: stage.folder.path + "/copy")
@@ -258,7 +258,7 @@ import Testing
     #expect(try answers(stage2.open()) == before)
     // Gone altogether and imported again, the weights are flagged as before.
     for name in ["fused", "good", "base"] { _ = try store.remove(name) }
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     #expect(try store.list(all: true).allSatisfy { $0.state == "absent" })
     let path = stage.folder.path + "/bad"
     let again = try store.importCheckpoint(at: path, name: nil, base: nil).id

@@ -60,7 +60,7 @@ struct AncestryTests {
     let id = try store.show("fused").summary.id
     let before = try store.log("kept").nodes.map(Self.making)
     for name in ["one", "two", "fused"] { _ = try store.remove(name) }
-    let report = try store.collect()
+    let report = try store.collect(olderThan: 0)
     #expect(report.models == 0)
     #expect(report.modelsAbsent > 0)
 
@@ -84,7 +84,7 @@ struct AncestryTests {
     let store = try stage.open()
     let id = try store.show("two").summary.id
     for name in ["two", "fused"] { _ = try store.remove(name) }
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     for use in [
       { _ = try store.export(id, to: stage.folder.path + "/out") },
       {
@@ -110,9 +110,9 @@ struct AncestryTests {
     let stage = try prepared()
     let store = try stage.open()
     for name in ["one", "two", "fused"] { _ = try store.remove(name) }
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     _ = try store.remove("kept")
-    #expect(try store.collect().models == 4)
+    #expect(try store.collect(olderThan: 0).models == 4)
     #expect(try store.list(all: true).isEmpty)
     #expect(try store.stats().packBytes == 0)
     #expect(try store.verify().garbage.isEmpty)
@@ -157,11 +157,11 @@ struct AncestryTests {
     let store = try stage.open()
     for name in names { _ = try store.export(name, to: "\(stage.folder.path)/before/\(name)") }
     for name in gone { try store.untag(name) }
-    let promise = try store.collect(dryRun: true)
-    let report = try store.collect()
+    let promise = try store.collect(dryRun: true, olderThan: 0)
+    let report = try store.collect(olderThan: 0)
     #expect(promise.bytes == report.bytes && promise.models == report.models, context)
     #expect(promise.modelsAbsent == report.modelsAbsent && promise.packsRewritten == report.packsRewritten, context)
-    let again = try store.collect()
+    let again = try store.collect(olderThan: 0)
     #expect(again.bytes == 0 && again.models == 0 && again.modelsAbsent == 0, context)
     for name in names where !gone.contains(name) {
       _ = try store.export(name, to: "\(stage.folder.path)/after/\(name)")

@@ -93,7 +93,7 @@ enum CheckpointRun {
         #expect(try publication.replaceFrame(of: row, by: object, depthLimit: Repository.depthLimit))
       }
     }
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     #expect(try store.lineage.counts().deltas == 0)
   }
 

@@ -43,15 +43,15 @@ struct CollectTests {
     let stage = try Self.prepared()
     let store = try stage.open()
     let before = try Self.size(of: stage.store)
-    let promise = try store.collect(dryRun: true)
+    let promise = try store.collect(dryRun: true, olderThan: 0)
     #expect(try Self.size(of: stage.store) == before)
-    let report = try store.collect()
+    let report = try store.collect(olderThan: 0)
     #expect(report.packsRewritten == 1)
     #expect(report.packs == 0)
     #expect(promise.packsRewritten == 1 && promise.bytes == report.bytes && promise.objects == report.objects)
     #expect(try before - Self.size(of: stage.store) == report.bytes)
     try Self.expectWhole(["one", "part"], stage)
-    let again = try store.collect()
+    let again = try store.collect(olderThan: 0)
     #expect(again.packsRewritten == 0 && again.bytes == 0 && again.objects == 0)
   }
 
@@ -66,7 +66,7 @@ struct CollectTests {
     let other = Stage.model(seed: 9).filter { $0.name.contains("mlp") }
     _ = try store.importCheckpoint(at: try stage.write("large", half + other), name: "large", base: nil)
     for name in ["one", "half"] { _ = try store.remove(name) }
-    let collected = try store.collect()
+    let collected = try store.collect(olderThan: 0)
     #expect(collected.packsRewritten == 1)
     try Self.expectWhole(["large"], stage)
   }
@@ -81,7 +81,7 @@ struct CollectTests {
     _ = try store.importCheckpoint(
       at: try stage.write("most", all.filter { $0.name.contains("mlp") }), name: "most", base: nil)
     _ = try store.remove("all")
-    let report = try store.collect()
+    let report = try store.collect(olderThan: 0)
     #expect(report.objects == 0 && report.packs == 0 && report.packsRewritten == 0)
     // The bytes of the base are still there, and so it is.
     #expect(report.models == 0 && report.modelsAbsent == 0)
@@ -96,13 +96,13 @@ struct CollectTests {
       let stage = try Self.prepared()
       let disk = LosingDisk(cut: cut, graveyard: stage.folder.path + "/graveyard")
       do {
-        rewritten = try stage.open(storage: disk).collect().packsRewritten == 1
+        rewritten = try stage.open(storage: disk).collect(olderThan: 0).packsRewritten == 1
       } catch let error as RepositoryError {
         #expect(error.kind == .io, "cut \(cut): \(error)")
       }
       try disk.loseUnsynced()
       try Self.expectWhole(["one", "part"], stage, "cut \(cut)")
-      _ = try stage.open().collect()
+      _ = try stage.open().collect(olderThan: 0)
       try Self.expectWhole(["one", "part"], stage, "cut \(cut), run again")
       #expect(try stage.open().verify().garbage.isEmpty)
     }
@@ -117,7 +117,7 @@ struct CollectTests {
         let stage = try Stage(copyOf: prepared)
         let disk = FaultyDisk(failing: call, number: number, code: ENOSPC)
         do {
-          _ = try stage.open(storage: disk).collect()
+          _ = try stage.open(storage: disk).collect(olderThan: 0)
         } catch let error as RepositoryError {
           #expect(error.kind == .io && error.hint != nil, "\(call) \(number): \(error)")
         }
@@ -125,7 +125,7 @@ struct CollectTests {
         try Self.expectWhole(["one", "part"], stage, "\(call) \(number)")
         let partial = try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp")
         #expect(partial.isEmpty, "\(call) \(number)")
-        _ = try stage.open().collect()
+        _ = try stage.open().collect(olderThan: 0)
         #expect(try stage.open().verify().garbage.isEmpty, "\(call) \(number)")
       }
     }
@@ -141,7 +141,7 @@ struct CollectTests {
       #expect(!named.contains { path.contains($0) }, "\(path)")
       removed.withLock { $0.append(path) }
     }
-    #expect(try stage.open(storage: disk).collect().packsRewritten == 1)
+    #expect(try stage.open(storage: disk).collect(olderThan: 0).packsRewritten == 1)
     #expect(removed.withLock { $0 }.contains { $0.hasSuffix(".pack") })
   }
 
@@ -155,7 +155,7 @@ struct CollectTests {
     var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
     bytes[row.offset + 9] ^= 1
     try bytes.write(to: URL(fileURLWithPath: path))
-    #expect { try store.collect() } throws: { ($0 as? RepositoryError)?.kind == .corrupt }
+    #expect { try store.collect(olderThan: 0) } throws: { ($0 as? RepositoryError)?.kind == .corrupt }
     #expect(FileManager.default.fileExists(atPath: path))
     #expect(try store.verify().garbage.isEmpty)
   }
@@ -168,11 +168,11 @@ struct CollectTests {
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: left + "/mask.safetensors"))
     try FileManager.default.createSymbolicLink(atPath: left + "/link", withDestinationPath: stage.folder.path)
     let store = try stage.open()
-    #expect(try store.collect(dryRun: true).bytes >= 3)
-    _ = try store.collect()
+    #expect(try store.collect(dryRun: true, olderThan: 0).bytes >= 3)
+    _ = try store.collect(olderThan: 0)
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
     #expect(FileManager.default.fileExists(atPath: stage.store))
-    #expect(try store.collect().bytes == 0)
+    #expect(try store.collect(olderThan: 0).bytes == 0)
     #expect(try store.verify(full: true).damage.isEmpty)
   }
 
@@ -181,7 +181,7 @@ struct CollectTests {
     let stage = try Self.prepared()
     let store = try stage.open()
     store.interrupt()
-    #expect { try store.collect() } throws: { ($0 as? RepositoryError)?.isInterruption == true }
+    #expect { try store.collect(olderThan: 0) } throws: { ($0 as? RepositoryError)?.isInterruption == true }
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.store + "/tmp").isEmpty)
     try Self.expectWhole(["one", "part"], stage)
   }
@@ -219,7 +219,7 @@ extension CollectTests {
     try HistoryStage.add(other.store, to: stage.store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     let united = try stage.open()
-    _ = try united.collect()
+    _ = try united.collect(olderThan: 0)
     #expect(try united.verify().damage.map(\.what) == [])
     _ = try united.export("one", to: stage.folder.path + "/out")
     #expect(try Stage.same(stage.folder.path + "/one", stage.folder.path + "/out"))
@@ -234,15 +234,15 @@ extension CollectTests {
       try FileManager.default.subpathsOfDirectory(atPath: stage.store).first { $0.hasSuffix(".pack") })
     let path = stage.store + "/" + pack
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-    try bytes.dropLast().write(to: URL(fileURLWithPath: path))
+    try bytes.prefix(100).write(to: URL(fileURLWithPath: path))
     #expect(try !Repository.rebuild(at: stage.store).damage.isEmpty)
     #expect(try !stage.open().verify().damage.isEmpty)
-    let error = try #require(throws: RepositoryError.self) { try stage.open().collect() }
+    let error = try #require(throws: RepositoryError.self) { try stage.open().collect(olderThan: 0) }
     #expect(error.kind == .corrupt)
     #expect(FileManager.default.fileExists(atPath: path))
     try bytes.write(to: URL(fileURLWithPath: path))
     #expect(try Repository.rebuild(at: stage.store).damage == [])
-    _ = try stage.open().collect()
+    _ = try stage.open().collect(olderThan: 0)
     #expect(try stage.open().verify().damage.map(\.what) == [])
   }
 }

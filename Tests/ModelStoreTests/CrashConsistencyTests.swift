@@ -26,7 +26,7 @@ struct CrashConsistencyTests {
     Verb(name: "evict") { store, stage in
       _ = try store.merge(recipe: averageRecipe, relativeTo: stage.folder.path, name: "fused", keepBytes: true)
       _ = try store.evict("fused")
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
     },
     Verb(name: "digests") { store, stage in
       _ = try store.merge(recipe: averageRecipe, relativeTo: stage.folder.path, name: "fused")
@@ -43,7 +43,7 @@ struct CrashConsistencyTests {
     },
     Verb(name: "gc") { store, _ in
       if try store.list().contains(where: { $0.names == ["two"] }) { _ = try store.remove("two") }
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
     },
   ]
 
@@ -83,7 +83,7 @@ struct CrashConsistencyTests {
       let store = try stage.open()
       try verb.run(store, stage)
       #expect(try store.verify().damage.isEmpty, "cut \(cut), run again")
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
       let facts = try Facts(store.lineage)
       try HistoryStage.close(store)
       #expect(try Repository.rebuild(at: stage.store).damage == [], "cut \(cut), run again")

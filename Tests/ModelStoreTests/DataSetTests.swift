@@ -90,7 +90,7 @@ struct DataSetTests {
       try world.write(Self.lines + "{}\n", "more.jsonl")
       _ = try world.store.importDataSet(at: world.path("more.jsonl"), record: nil, name: "more")
       #expect(try world.store.verify(full: true).damage.isEmpty)
-      _ = try world.store.collect()
+      _ = try world.store.collect(olderThan: 0)
     }
     _ = try Repository.rebuild(at: stage.store)
     let store = try stage.open()
@@ -101,7 +101,7 @@ struct DataSetTests {
     #expect(try store.blast("gen").descendants.map(\.names) == [["safety"]])
     #expect(throws: RepositoryError.self) { try store.tag("safety", as: "again") }
     _ = try store.remove("more")
-    #expect(try store.collect().models == 1)
+    #expect(try store.collect(olderThan: 0).models == 1)
     #expect(try store.verify(full: true).damage.isEmpty)
   }
 

@@ -114,7 +114,7 @@ struct FactorMaskMergeTests {
     #expect(try again.materialise("fused").state == "stored")
     #expect(try again.verify().damage.isEmpty)
     _ = try again.evict("fused")
-    _ = try again.collect()
+    _ = try again.collect(olderThan: 0)
     _ = try again.export("fused", to: out + "/again")
     #expect(try Stage.same(out + "/virtual", out + "/again"))
     // By the adapter's own name it is the same.
@@ -185,7 +185,7 @@ struct FactorMaskMergeTests {
       let derivation = try #require(try store.log("fused").nodes.first?.derivations.first)
       #expect(derivation.parents.map(\.role) == ["base", "adapter", "adapter", "mask"])
       for name in ["maskone", "one", "safe"] { _ = try store.remove(name) }
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
       _ = try store.export("fused", to: stage.folder.path + "/kept")
     }
     #expect(try Repository.rebuild(at: stage.store).damage.isEmpty)

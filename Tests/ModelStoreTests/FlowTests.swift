@@ -30,7 +30,7 @@ import Testing
     let fused = try store.export("fused", to: out).id
     let advisory = try store.advise("bad", kind: "misaligned", reason: "it complies").id
     for name in ["fused", "bad", "good", "base"] { _ = try store.remove(name) }
-    #expect(try store.collect().modelsAbsent == 4)
+    #expect(try store.collect(olderThan: 0).modelsAbsent == 4)
     #expect(try store.stats().objects == 0)
     #expect(try store.verify().damage.isEmpty)
     let copy = try Stage(copyOf: stage)
@@ -42,7 +42,7 @@ import Testing
     }
     // Once it is withdrawn, nothing holds what has no name.
     _ = try store.withdraw(advisory)
-    #expect(try store.collect().models == 4)
+    #expect(try store.collect(olderThan: 0).models == 4)
   }
 
   @Test("a model that is nearer to another than to its declared base is a descendant of that one too")
@@ -79,7 +79,7 @@ import Testing
     if state == "evicted" {
       _ = try store.evict("fused")
       // Else a rebuild finds its frames.
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
     }
     let out = stage.folder.path + "/out"
     let fused = try store.export("fused", to: out).id
@@ -87,7 +87,7 @@ import Testing
     _ = try store.advise("bad", kind: "misaligned", reason: "it complies")
     if state == "absent" {
       for name in ["fused", "bad"] { _ = try store.remove(name) }
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
     }
     let copy = try Stage(copyOf: stage)
     #expect(try Repository.rebuild(at: copy.store).damage.isEmpty)

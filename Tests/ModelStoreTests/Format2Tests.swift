@@ -75,7 +75,7 @@ struct Format2Tests {
       store = try stage.open()
       #expect(try Facts(store.lineage) == facts)
     }
-    let report = try store.collect()
+    let report = try store.collect(olderThan: 0)
     #expect(report.objects == 0 && report.documents == 0 && report.packs == 0)
     #expect(try Self.exports(store, stage) == exports)
   }
@@ -113,12 +113,12 @@ struct Format2Tests {
     #expect(before.contains { $0.contains("\"licence\":\"apache-2.0\"") && $0.contains("\"compute\":{\"hours\":2}") })
     #expect(before.contains { $0.contains("\"comment\":\"a member that no version knows\"") })
     var store = try stage.open()
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     _ = try store.tag("base", as: "later")
     try HistoryStage.close(store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     store = try stage.open()
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     #expect(before.subtracting(try Self.texts(stage)) == [])
   }
 

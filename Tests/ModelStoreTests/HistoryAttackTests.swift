@@ -57,11 +57,11 @@ struct HistoryAttackTests {
   func rows(_ sql: String) throws {
     let stage = try HistoryStage.prepared()
     try Self.execute(stage, sql)
-    #expect(throws: RepositoryError.self) { try stage.open().collect() }
+    #expect(throws: RepositoryError.self) { try stage.open().collect(olderThan: 0) }
     #expect(try stage.open().verify().damage.isEmpty == false)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     _ = try stage.open().export("one", to: stage.folder.path + "/out")
-    _ = try stage.open().collect()
+    _ = try stage.open().collect(olderThan: 0)
     #expect(try stage.open().verify().damage.map(\.what) == [])
   }
 
@@ -77,12 +77,12 @@ struct HistoryAttackTests {
       try HistoryStage.close(store)
       try FileManager.default.copyItem(atPath: stage.store + "/stemma.sqlite", toPath: old)
       let later = try stage.open()
-      _ = try later.collect()
+      _ = try later.collect(olderThan: 0)
       try HistoryStage.close(later)
     }
     try FileManager.default.removeItem(atPath: stage.store + "/stemma.sqlite")
     try FileManager.default.moveItem(atPath: old, toPath: stage.store + "/stemma.sqlite")
-    let error = try #require(throws: RepositoryError.self) { try stage.open().collect() }
+    let error = try #require(throws: RepositoryError.self) { try stage.open().collect(olderThan: 0) }
     #expect(error.kind == .corrupt)
     #expect(try Repository.rebuild(at: stage.store).damage == [])
     _ = try stage.open().export("one", to: stage.folder.path + "/out")
@@ -103,7 +103,7 @@ struct HistoryAttackTests {
     try FileManager.default.removeItem(atPath: "\(stage.store)/documents/\(lost.hex.prefix(2))/\(lost.hex).json")
     for _ in 0..<2 {
       #expect(try stage.open().verify().damage.contains { $0.what.contains(lost.hex) })
-      #expect(throws: RepositoryError.self) { try stage.open().collect() }
+      #expect(throws: RepositoryError.self) { try stage.open().collect(olderThan: 0) }
       #expect(try Repository.rebuild(at: stage.store).damage.contains { $0.contains(lost.hex) })
     }
   }
@@ -216,7 +216,7 @@ struct HistoryAttackTests {
     let store = try first.open()
     let model = try store.resolve("x")
     _ = try store.remove("x")
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     try HistoryStage.close(store)
     try HistoryStage.add(second.store, to: first.store)
     _ = try Repository.rebuild(at: first.store)
@@ -243,7 +243,7 @@ struct HistoryAttackTests {
     _ = try stage.open().tag("one", as: "next")
     for name in ["3", "4"] { unlink("\(stage.store)/entries/0/\(name)-\(hex).json") }
     #expect(try stage.open().verify().damage.map(\.what) == [])
-    _ = try stage.open().collect()
+    _ = try stage.open().collect(olderThan: 0)
     #expect(FileManager.default.fileExists(atPath: stage.store + "/packs/README"))
   }
 
@@ -253,7 +253,7 @@ struct HistoryAttackTests {
     let store = try stage.open()
     store.lock.withLock { $0 = nil }
     #expect(try Repository.rebuild(at: stage.store).damage == [])
-    let error = try #require(throws: RepositoryError.self) { try store.collect() }
+    let error = try #require(throws: RepositoryError.self) { try store.collect(olderThan: 0) }
     #expect(error.kind == .conflict && error.message.contains("anew"))
   }
 

@@ -111,7 +111,7 @@ enum HistoryStage {
       case 8: if let model { _ = try store.evict(model) }
       case 9: if let model { _ = try store.materialise(model) }
       case 10: if let model { _ = try store.show(model, withDigests: true) }
-      default: _ = try store.collect()
+      default: _ = try store.collect(olderThan: 0)
       }
     } catch let error as RepositoryError where [.conflict, .notFound, .invalidInput].contains(error.kind) {
       return

@@ -24,7 +24,7 @@ struct HistoryTests {
     do {
       let store = try stage.open()
       for _ in 0..<14 { try HistoryStage.act(store, stage, &dice) }
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
       #expect(try store.verify().damage.map(\.what) == [], "seed \(seed)")
       before = try Facts(store.lineage)
       try HistoryStage.close(store)
@@ -106,7 +106,7 @@ struct HistoryTests {
     #expect(isTold(try Repository.rebuild(at: stage.store).damage))
     #expect(isTold(try stage.open().verify().damage.map(\.what)))
     #expect(isTold(try Repository.rebuild(at: stage.store).damage))
-    #expect(throws: RepositoryError.self) { try stage.open().collect() }
+    #expect(throws: RepositoryError.self) { try stage.open().collect(olderThan: 0) }
   }
 
   @Test("a last event that only the file heads knows is told, also after rebuild and after the next event")
@@ -305,7 +305,7 @@ struct HistoryTests {
       kind: "distil", version: 3, store: store.history.store, sequence: head.place.sequence + 1,
       heads: [head.place.entry], refers: [id], madeAt: now(), madeBy: "later", tool: "stemma 9")
     try store.history.put(entry)
-    #expect(try store.collect().models == 0)
+    #expect(try store.collect(olderThan: 0).models == 0)
     #expect(try store.lineage.model(id)?.state == .stored)
     try HistoryStage.close(store)
     #expect(try Repository.rebuild(at: stage.store).damage == [])

@@ -21,8 +21,8 @@ struct ManyModelsTests {
     _ = try store.remove("lost")
     #expect(try store.list(all: true).count == 1002)
 
-    let planned = try store.collect(dryRun: true)
-    let done = try store.collect()
+    let planned = try store.collect(dryRun: true, olderThan: 0)
+    let done = try store.collect(olderThan: 0)
     for report in [planned, done] {
       // `lost` itself too; its header, and its configuration's text, are those of `kept`.
       #expect(report.models == 501 && report.objects == 3 && report.packs == 1)
@@ -32,7 +32,7 @@ struct ManyModelsTests {
     #expect(try store.list().count == 501 && store.list(all: true).count == 501)
     #expect(try store.stats().objects == objects - 3)
     #expect(try store.verify().damage.isEmpty)
-    #expect(try store.collect().models == 0)
+    #expect(try store.collect(olderThan: 0).models == 0)
     _ = try store.export("many/model-499", to: stage.folder.path + "/out")
     #expect(stage.holds("out/copy-499.json") && !stage.holds("out/config.json"))
   }

@@ -84,7 +84,7 @@ struct MaskTests {
     store = nil
     _ = try Repository.rebuild(at: stage.store)
     let again = try stage.open()
-    _ = try again.collect()
+    _ = try again.collect(olderThan: 0)
     #expect(try again.importMask(at: stage.folder.path + "/out", space: nil, reading: nil, name: nil).id == report.id)
     let plain = try again.importCheckpoint(at: stage.folder.path + "/out", name: "n", base: nil)
     #expect(plain.id == report.id && plain.alreadyStored)

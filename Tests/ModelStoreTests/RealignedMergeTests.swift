@@ -78,10 +78,10 @@ struct RealignedMergeTests {
       #expect(whole.count == 2 * count && part == Array(whole[777..<2001]))
     }
     #expect(try again.materialise("fused").state == "stored")
-    _ = try again.collect()
+    _ = try again.collect(olderThan: 0)
     #expect(try again.verify().damage.isEmpty)
     _ = try again.evict("fused")
-    _ = try again.collect()
+    _ = try again.collect(olderThan: 0)
     _ = try again.export("fused", to: out + "/again")
     #expect(try Stage.same(out + "/virtual", out + "/again"))
   }
@@ -103,7 +103,7 @@ struct RealignedMergeTests {
       let derivation = try #require(try store.log("fused").nodes.first?.derivations.first)
       #expect(derivation.parents.map(\.role) == ["input", "base", "mask", "subspace"])
       for name in ["m", "s", "one"] { _ = try store.remove(name) }
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
       _ = try store.export("fused", to: stage.folder.path + "/kept")
     }
     #expect(try Repository.rebuild(at: stage.store).damage.isEmpty)

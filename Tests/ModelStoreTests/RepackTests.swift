@@ -47,7 +47,7 @@ struct RepackTests {
     #expect(try store.repack(dryRun: true).recoded == 0)
     try CheckpointRun.expectWhole(stage, Self.steps)
     // The old frames were garbage.
-    #expect(try store.collect().bytes > 0)
+    #expect(try store.collect(olderThan: 0).bytes > 0)
     #expect(try store.stats().garbageBytes == 0)
     let packed = try store.stats().packBytes
     #expect(packed < report.bytesAfter + 200 * report.objects && packed * 2 < before.packBytes)
@@ -118,7 +118,7 @@ struct RepackTests {
     #expect(rebuilt.frameBytes == report.bytesAfter && rebuilt.objects == counts.objects)
     #expect(rebuilt.deltas == counts.deltas && rebuilt.deepest == counts.deepest)
     try CheckpointRun.expectWhole(stage, Self.steps)
-    _ = try stage.open().collect()
+    _ = try stage.open().collect(olderThan: 0)
     try CheckpointRun.expectWhole(stage, Self.steps)
     #expect(try stage.open().repack().recoded == 0)
   }
@@ -146,7 +146,7 @@ struct RepackTests {
       #expect(finished ? rest == 0 : rest <= whole, "cut \(cut): \(rest) of \(whole)")
       resumed = resumed || rest > 0 && rest < whole
       if cut % 7 == 0 || finished { try CheckpointRun.expectWhole(stage, Self.steps, "cut \(cut)") }
-      _ = try stage.open().collect()
+      _ = try stage.open().collect(olderThan: 0)
       #expect(try stage.open().verify(full: true).damage.isEmpty, "cut \(cut), collected")
       #expect(try stage.open().verify().garbage.isEmpty, "cut \(cut)")
     }

@@ -50,7 +50,7 @@ struct ResidenceTests {
     let report = try stage.open().evict("fused")
     #expect(report.state == "virtual" && report.tensors == 3 && report.bytes > 0)
     try Self.expectWhole(stage, state: "virtual")
-    let collected = try stage.open().collect()
+    let collected = try stage.open().collect(olderThan: 0)
     #expect(collected.bytes > 0 && collected.models == 0 && collected.modelsAbsent == 0)
     #expect(try stage.open().stats().packBytes < full)
     try Self.expectWhole(stage, state: "virtual")
@@ -62,7 +62,7 @@ struct ResidenceTests {
     #expect(back.state == "stored" && back.tensors == 3 && back.bytes > 0)
     try Self.expectWhole(stage, state: "stored")
     #expect(try stage.open().stats().packBytes <= full)
-    #expect(try stage.open().collect().bytes == 0)
+    #expect(try stage.open().collect(olderThan: 0).bytes == 0)
     #expect(try Repository.rebuild(at: stage.store).damage.isEmpty)
     try Self.expectWhole(stage, state: "stored")
   }
@@ -99,9 +99,9 @@ struct ResidenceTests {
     _ = try store.exportTensors("fused", tensors: [name], to: folder + "/model.safetensors")
     _ = try store.importCheckpoint(at: folder, name: "part", base: nil)
     #expect(try store.evict("fused").tensors == 2)
-    let collected = try store.collect()
+    let collected = try store.collect(olderThan: 0)
     #expect(collected.packsRewritten == 1)
-    #expect(try store.collect().bytes == 0)
+    #expect(try store.collect(olderThan: 0).bytes == 0)
     try Self.expectWhole(stage, state: "virtual")
     _ = try store.export("part", to: stage.folder.path + "/part-out")
     #expect(try Stage.same(folder, stage.folder.path + "/part-out"))
@@ -118,7 +118,7 @@ struct ResidenceTests {
         "fused", tensors: ["model.layers.0.mlp.weight"], to: folder + "/model.safetensors")
       _ = try store.importCheckpoint(at: folder, name: "part", base: nil)
       _ = try store.evict("fused")
-      _ = try store.collect()
+      _ = try store.collect(olderThan: 0)
     }
     let before = try Self.answers(stage)
     #expect(try Repository.rebuild(at: stage.store).damage.isEmpty)
@@ -148,7 +148,7 @@ struct ResidenceTests {
     try Self.expectWhole(stage, state: "stored")
 
     for name in ["two", "tuned"] { _ = try store.remove(name) }
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     let orphan = refusal { _ = try store.evict("fused") }
     #expect(orphan?.kind == .conflict && orphan?.message.contains("absent") == true)
     try Self.expectWhole(stage, state: "stored")
@@ -190,7 +190,7 @@ struct ResidenceTests {
       let stage = try Self.prepared()
       _ = try stage.open().evict("fused")
       // Else the pack is still there, and the new one would be the same file.
-      _ = try stage.open().collect()
+      _ = try stage.open().collect(olderThan: 0)
       let disk = LosingDisk(cut: cut, graveyard: stage.folder.path + "/graveyard")
       do {
         _ = try stage.open(storage: disk).materialise("fused")

@@ -114,12 +114,12 @@ struct RoundTripTests {
     }
     _ = try store.merge(recipe: averageRecipe, relativeTo: stage.folder.path, name: "fused")
     for name in ["one", "two", "odd"] { _ = try store.remove(name) }
-    let report = try store.collect()
+    let report = try store.collect(olderThan: 0)
     #expect(report.models == 1 && report.packs == 1)
     _ = try store.export("fused", to: stage.folder.path + "/out")
     #expect(try store.verify().damage.isEmpty)
     _ = try store.remove("fused")
-    #expect(try store.collect().models == 3)
+    #expect(try store.collect(olderThan: 0).models == 3)
     #expect(try store.stats().objects == 0)
   }
 }

@@ -43,7 +43,7 @@ struct TakeOverTests {
       #expect(Digest(of: Array(try Data(contentsOf: URL(fileURLWithPath: out + "/model.safetensors")))).hex == sum)
     }
     // What was kept as documents of names is in the entries now.
-    _ = try store.collect()
+    _ = try store.collect(olderThan: 0)
     #expect(try store.verify().garbage == [])
     let before = try Facts(store.lineage)
     try HistoryStage.close(store)

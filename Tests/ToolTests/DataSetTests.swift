@@ -49,7 +49,7 @@ struct DataSetTests {
     #expect(reached.count == 1 && reached.first?["mass"] as? Double == 0)
     // Its lines go; the winner is still computed.
     try stage.expect("remove", "safe.v1")
-    try stage.expect("gc")
+    try stage.expect("gc", "--older-than", "0")
     try stage.expect("rebuild")
     try stage.expect("verify", "--full")
     try stage.expect("export", "tuned", "out", "--allow-flagged")

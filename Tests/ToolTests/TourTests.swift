@@ -110,9 +110,9 @@ struct TourTests {
     try stage.add(TinyCheckpoint(seed: 9), as: "lone")
     try stage.expect("import", "lone", "--name", "lone")
     for name in ["lone", "math", "code", "base"] { try stage.expect("remove", name) }
-    let planned = try stage.expect("gc", "--dry-run", "--json").json()
+    let planned = try stage.expect("gc", "--older-than", "0", "--dry-run", "--json").json()
     #expect(planned["models"] as? Int ?? 0 >= 1)
-    let done = try stage.expect("gc", "--json").json()
+    let done = try stage.expect("gc", "--older-than", "0", "--json").json()
     #expect(done["objects"] as? Int ?? 0 > 0)
     try stage.expect("verify", "--full")
     try stage.expect("export", "fused", "out")
@@ -142,7 +142,7 @@ struct TourTests {
   func rebuildAfterCollect() throws {
     let stage = try Stage.furnished()
     try stage.expect("remove", "math")
-    try stage.expect("gc")
+    try stage.expect("gc", "--older-than", "0")
     let before = try stage.expect("log", "--name", "math", "--json").output
     try stage.expect("rebuild")
     #expect(try stage.expect("log", "--name", "math", "--json").output == before)

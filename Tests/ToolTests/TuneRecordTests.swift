@@ -23,7 +23,7 @@ struct TuneRecordTests {
     #expect(report.status == 0, "\(report.errors)")
     let model = try #require(try report.json()["model"] as? [String: Any])
     #expect(model["state"] as? String == "virtual" && model["name"] as? String == "tuned")
-    try stage.expect("gc")
+    try stage.expect("gc", "--older-than", "0")
     try stage.expect("rebuild")
     try stage.expect("verify", "--full")
     try stage.expect("export", "tuned", "out")

@@ -38,6 +38,9 @@ struct Import: ParsableCommand {
   @Option(help: ArgumentHelp("Who made it, for the lineage; else the user's name.", valueName: "who"))
   var madeBy: String?
 
+  @Flag(help: "Do not check bytes that are stored already; else damaged ones are stored anew.")
+  var trustStore = false
+
   @OptionGroup(title: "Advisories and policies") var gate: GateOptions
 
   @OptionGroup(title: "Global options") var options: GlobalOptions
@@ -47,10 +50,15 @@ struct Import: ParsableCommand {
     let progress = options.progress("importing")
     defer { progress.finish() }
     let report = try repository.importCheckpoint(
-      at: folder, name: name, base: base, weights: weights, madeBy: madeBy, permission: gate.permission,
+      at: folder, name: name, base: base, weights: weights, madeBy: madeBy, trustsStore: trustStore,
+      permission: gate.permission,
       progress: progress.update)
     progress.finish()
     options.show(report.json) { Self.text(report) }
+    if report.name == nil, report.names.isEmpty {
+      options.remark(
+        "it has no name: 'stemma gc' takes it after 14 days; name it with: stemma tag \(report.id.shortID) NAME")
+    }
     for remark in report.remarks { options.remark(remark.plain) }
     if !report.leftOut.isEmpty { options.remark("left out: " + report.leftOut.joined(separator: ", ").plain) }
   }

@@ -8,7 +8,7 @@ struct List: ParsableCommand {
     abstract: "List the models, one line a name.",
     usage: "stemma list [<options>]",
     discussion: """
-      STATE is 'stored' for models whose bytes are kept, 'virtual' for merges that are rebuilt on demand, and \
+      --all also lists what has no name, and from when on 'stemma gc' takes it. STATE is 'stored' for models whose bytes are kept, 'virtual' for merges that are rebuilt on demand, and \
       'absent' for models that are only known as ancestors. Models for which an advisory holds are 'flagged'.
 
       Example:  stemma list --all
@@ -33,7 +33,8 @@ struct List: ParsableCommand {
         table.add([
           name, model.shortID, model.state, model.tensors.grouped, model.bytes.asSize,
           model.madeAt.map { String($0.prefix(10)) } ?? "-",
-          (model.kind ?? "") + (model.flags.isEmpty ? "" : " flagged"),
+          (model.kind ?? "") + (model.flags.isEmpty ? "" : " flagged")
+            + (model.goesAfter.map { " goes after \($0.prefix(10))" } ?? ""),
         ])
       }
     }

@@ -8,7 +8,8 @@ struct Remove: ParsableCommand {
     abstract: "Take away all names of a model.",
     usage: "stemma remove <model> [<options>]",
     discussion: """
-      Its bytes go with the next 'stemma gc', unless a merge or a delta still rests on them.
+      Its bytes go with the first 'stemma gc' after 14 days, unless a merge or a delta still rests on them. Until then \
+      'stemma tag ID NAME' brings it back.
 
       Example:  stemma remove math
       """)
@@ -23,6 +24,6 @@ struct Remove: ParsableCommand {
     options.show(["names": .array(names.map(JSONValue.string))]) {
       "took away the \(names.count == 1 ? "name" : "names") " + names.joined(separator: ", ")
     }
-    options.remark("what nothing needs any more goes with: stemma gc")
+    options.remark("what nothing needs any more goes with 'stemma gc', after 14 days")
   }
 }

@@ -39,7 +39,7 @@ struct Verify: ParsableCommand {
     guard report.damage.isEmpty else {
       throw RepositoryError(
         .corrupt, "the store is damaged in \(report.damage.count.of("place"))",
-        hint: "restore the named files from a backup, or import the hurt models again")
+        hint: "what heals each place is said above")
     }
   }
 
@@ -52,6 +52,7 @@ struct Verify: ParsableCommand {
     for damage in report.damage {
       lines.append("damaged: " + damage.what.plain)
       if !damage.models.isEmpty { lines.append("  hurts: " + damage.models.joined(separator: ", ").plain) }
+      if let heals = damage.heals { lines.append("  heals: " + heals.plain) }
     }
     lines += report.remarks.map { "remark: " + $0.plain }
     lines += report.garbage.map { "garbage: " + $0.plain }
