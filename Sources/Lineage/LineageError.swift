@@ -51,9 +51,23 @@ extension LineageError: CustomStringConvertible {
     case .locked(let detail): "lineage database: expected free, found it in use by another process (\(detail))"
     case .readOnly(let detail): "lineage database: expected writable, found it read-only (\(detail))"
     case .diskFull(let detail): "lineage database: free disk space expected, found none (\(detail))"
-    case .io(let code, let detail): "lineage database: cannot read or write the file: \(detail) (code \(code))"
+    case .io(let code, let detail): "lineage database: \(Self.text(ofIO: code)): \(detail) (SQLite's code \(code))"
     case .corrupt(let detail): "lineage database: a sound database expected, found \(detail)"
     case .unexpected(let code, let detail): "lineage database: \(detail) (code \(code))"
+    }
+  }
+}
+
+extension LineageError {
+  /// What an error of SQLite's reading and writing means.
+  private static func text(ofIO code: Int) -> String {
+    switch code {
+    case 4874, 4618: "there is no room on the disk for the file of its shared memory"
+    case 266, 522: "the disk failed to read it"
+    case 778, 1034, 1290, 1546: "the disk failed to write it, or is full"
+    case _ where code & 0xFF == 14: "it cannot be opened"
+    case _ where code & 0xFF == 3: "this user may not use it"
+    default: "it cannot be read or written"
     }
   }
 }

@@ -5,6 +5,7 @@ import Glibc
 import Lineage
 import Merging
 import Objects
+import SystemPackage
 import Tensors
 
 /// Runs a verb; whatever it throws comes out as the one public error.
@@ -44,7 +45,10 @@ extension RepositoryError {
       }
     case let error as LineageError: self.init(lineage: error)
     case is Interrupted: self.init(.internal, "interrupted", isInterruption: true)
-    case let error as CocoaError: self.init(.io, error.localizedDescription)
+    case let error as CocoaError:
+      let path = error.filePath ?? error.url?.path
+      let reason = (error.underlying as? POSIXError).map { Errno(rawValue: $0.code.rawValue).description.lowercased() }
+      self.init(.io, [path, reason ?? error.localizedDescription].compactMap(\.self).joined(separator: ": "))
     default: self.init(.internal, "\(error)")
     }
   }
@@ -68,6 +72,14 @@ extension RepositoryError {
   }
 
   static let verifyHint = "run: stemma verify"
+}
+
+/// Makes a folder, and those that it is in.
+func makeFolders(_ path: String) throws {
+  if isFolder(path) { return }
+  let parent = (path as NSString).deletingLastPathComponent
+  if parent != path, !parent.isEmpty { try makeFolders(parent) }
+  try LocalStorage().makeDirectory(path)
 }
 
 /// True where a file or folder is at the path, links followed.

@@ -68,6 +68,14 @@ extension Repository {
   ///
   /// - Parameter body: adds the event's rows, given the place that it gets.
   func publish<T>(_ event: Event, _ body: (Publication, EventPlace) throws -> T) throws -> T {
+    switch event.kind {
+    // What frees space must work without any.
+    case .name, .collect, .purge: try Reserve(layout: layout).spending { try record(event, body) }
+    default: try record(event, body)
+    }
+  }
+
+  private func record<T>(_ event: Event, _ body: (Publication, EventPlace) throws -> T) throws -> T {
     // Before anything is written, so that a refused name leaves no documents behind; and once more inside.
     try requireFree(event.namings, in: lineage)
     for document in event.documents { try documents.put(document) }

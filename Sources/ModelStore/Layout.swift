@@ -23,6 +23,12 @@ struct Layout: Sendable {
       || exists(packs) && exists(documents) && (exists(database) || exists(entries))
   }
 
+  /// Whether this is a store's folder by its files, whatever its name.
+  var isWhole: Bool { exists(config) && exists(database) && exists(packs) && exists(documents) }
+
+  /// Bytes that the path of a store may have: SQLite takes no paths of more than 512.
+  static let rootBytesMax = 460
+
   /// The databases that rebuilds have replaced since gc last found the store whole, the oldest first; and the place
   /// for the next one.
   var formerDatabases: (kept: [String], next: String) {

@@ -14,7 +14,10 @@ extension Repository {
     if !isReadOnly(layout) { for folder in layout.folders where !exists(folder) { try storage.makeDirectory(folder) } }
     try PacksMarker(layout: layout, storage: storage).check(store)
     let trusted = try TrustFile.read(layout).union([store])
-    let (lock, lineage) = try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
+    let (lock, lineage) = try Reserve(layout: layout).spending {
+      try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
+    }
+    if !isReadOnly(layout) { Reserve(layout: layout).make() }
     let history = History(store: store, layout: layout, storage: storage)
     try history.requireCurrent(lineage)
     if !isReadOnly(layout), try !history.readable(above: lineage.lastSequence()).isEmpty {
@@ -29,8 +32,22 @@ extension Repository {
     var lock = try sharedLock(layout) as StoreLock?
     let isReadOnly = isReadOnly(layout)
     if !isReadOnly { try refuseNetworkDisk(layout.root) }
-    let database = try LineageDatabase(
-      path: layout.database, readOnly: isReadOnly, trusting: trusted, migrations: migrations)
+    let database: LineageDatabase
+    do {
+      database = try LineageDatabase(
+        path: layout.database, readOnly: isReadOnly, trusting: trusted, migrations: migrations)
+    } catch LineageError.io(let code, let detail) where code & 0xFF == 14 {
+      // SQLite does not say why a file cannot be opened; the system does.
+      let file = Glibc.open(layout.database, (isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
+      guard file < 0 else {
+        close(file)
+        let isLong = layout.root.utf8.count > Layout.rootBytesMax
+        throw RepositoryError(
+          .io, "\(layout.database): cannot be opened: \(isLong ? "its path is too long" : detail)",
+          hint: isLong ? "move the store to a folder with a shorter path" : "may this process open more files?")
+      }
+      throw StorageError(operation: "open", path: layout.database, code: errno)
+    }
     let format = try database.format()
     guard format > 0 else {
       throw RepositoryError(.corrupt, "\(layout.database): no lineage in it", hint: "run: stemma rebuild")

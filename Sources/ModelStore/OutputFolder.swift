@@ -10,8 +10,9 @@ final class OutputFolder {
   private let open = Mutex<[String: LocalFile]>([:])
 
   /// Refuses a target that is there and not an empty folder. Makes the parent folders.
-  init(target path: String) throws {
+  init(target path: String, insideStore: Bool = false) throws {
     target = absolute(path)
+    if !insideStore { try Self.refuseStores(target, path) }
     if exists(target) {
       guard isFolder(target), try FileManager.default.contentsOfDirectory(atPath: target).isEmpty else {
         throw RepositoryError(
@@ -20,10 +21,23 @@ final class OutputFolder {
       }
     }
     let parent = (target as NSString).deletingLastPathComponent
-    try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+    try makeFolders(parent)
     let name = (target as NSString).lastPathComponent
     partial = "\(parent)/.\(name).partial-\(getpid())-\(UInt32.random(in: 0 ... .max))"
     try LocalStorage().makeDirectory(partial)
+  }
+
+  /// Throws `conflict` for a place inside a store's own folder: what lies there belongs to the store.
+  private static func refuseStores(_ target: String, _ path: String) throws {
+    var folder = target
+    while folder != "/" {
+      if (folder as NSString).lastPathComponent == ".stemma" || Layout(root: folder).isWhole {
+        throw RepositoryError(
+          .conflict, "\(path): a folder outside of stores expected, found one inside \(folder)",
+          hint: "choose another folder")
+      }
+      folder = (folder as NSString).deletingLastPathComponent
+    }
   }
 
   /// Where a file is to be written by others; makes the folders it is in.

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Lineage
 import Objects
+import Synchronization
 import Tensors
 
 /// Makes the lineage database from entries, documents and packs, beside the old one, and puts it in its place when it
@@ -11,7 +12,7 @@ final class Rebuild {
   private let layout: Layout
   private let storage: any Storage
   private let documents: DocumentFolder
-  private let pool = WorkerPool(width: defaultWorkers(nil))
+  private let pool: WorkerPool
   private var damage: [String] = []
   private var remarks: [String] = []
   private var manifests: [Digest: Manifest] = [:]
@@ -19,8 +20,8 @@ final class Rebuild {
   /// The entries of derivations that were deleted, and whose models nothing reaches.
   private var gone: Set<Digest> = []
 
-  init(layout: Layout, storage: any Storage) {
-    (self.layout, self.storage) = (layout, storage)
+  init(layout: Layout, storage: any Storage, pool: WorkerPool) {
+    (self.layout, self.storage, self.pool) = (layout, storage, pool)
     documents = DocumentFolder(storage: storage, path: layout.documents, temporary: layout.temporary)
   }
 
@@ -181,15 +182,10 @@ final class Rebuild {
     damage += missing.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map { document, entry in
       "event \(entry.sequence) (\(HistoryCheck.text(entry))): document \(document.hex) is missing"
     }
-    for entry in reading.entries {
-      do {
-        facts[entry.digest] = try Replay.fact(of: entry, in: documents) { model in
-          if let known = manifests[model] { return Replay.ModelFacts(known) }
-          let manifest = try Manifest(documents.get(model))
-          manifests[model] = manifest
-          return Replay.ModelFacts(manifest)
-        }
-      } catch {
+    for (entry, result) in zip(reading.entries, try readDocuments(of: reading)) {
+      switch result {
+      case .success(let fact): facts[entry.digest] = fact
+      case .failure(let error):
         // What an event after this one deleted is gone by right.
         let documents = [entry.document].compactMap(\.self) + entry.refers
         if !entry.isVerdict, documents.contains(where: { drops[$0].map { $0 > entry } ?? false }) { continue }
@@ -200,6 +196,31 @@ final class Rebuild {
         damage.append("event \(entry.sequence) (\(HistoryCheck.text(entry))): \(error.message)")
       }
     }
+  }
+
+  /// What each event says, or why it cannot be read; on all workers. Manifests that were read are kept.
+  private func readDocuments(of reading: HistoryReading) throws -> [Result<Replay.Fact, any Error>] {
+    let entries = reading.entries
+    let results = Mutex<[Result<Replay.Fact, any Error>?]>(Array(repeating: nil, count: entries.count))
+    let manifests = Mutex<[Digest: Manifest]>([:])
+    let documents = documents
+    // Many small files a ticket.
+    let piece = 64
+    try pool.run((entries.count + piece - 1) / piece) { ticket, _ in
+      for index in ticket * piece..<min(entries.count, (ticket + 1) * piece) {
+        let result = Result<Replay.Fact, any Error> {
+          try Replay.fact(of: entries[index], in: documents) { model in
+            if let known = manifests.withLock({ $0[model] }) { return Replay.ModelFacts(known) }
+            let manifest = try Manifest(documents.get(model))
+            manifests.withLock { $0[model] = manifest }
+            return Replay.ModelFacts(manifest)
+          }
+        }
+        results.withLock { $0[index] = result }
+      }
+    }
+    self.manifests = manifests.withLock { $0 }
+    return results.withLock { $0.map { $0! } }
   }
 
   private func derivations(_ reading: HistoryReading) -> [(entry: Entry, derivation: Derivation)] {
@@ -260,7 +281,8 @@ final class Rebuild {
     _ reading: HistoryReading, states: [Digest: ModelState], in publication: Publication
   ) throws {
     var replay = Replay(documents: documents, publication: publication)
-    for entry in reading.entries {
+    for (index, entry) in reading.entries.enumerated() {
+      if index % 256 == 0 { try pool.checkInterruption() }
       try replay.apply(entry, gone.contains(entry.digest) ? nil : facts[entry.digest]) { states[$0] ?? .absent }
     }
     damage += replay.damage

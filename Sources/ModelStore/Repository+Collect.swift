@@ -19,10 +19,12 @@ extension Repository {
     try door {
       try requireWritable()
       return try withExclusiveLock {
-        if !dryRun { try lineage.publish { try history.adopt(in: $0) } }
+        if !dryRun { try Reserve(layout: layout).spending { try lineage.publish { try history.adopt(in: $0) } } }
         let sweep = try planSweep(olderThan: olderThan)
         if sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
         guard !dryRun else { return sweep.report(dryRun: true) }
+        // First what no row names, which makes room for the event.
+        try unlink(sweep.strays)
         func drop(_ publication: Publication) throws {
           try publication.deleteObjects(sweep.objects)
           try publication.deletePacks(sweep.packs.map(\.id))
@@ -30,7 +32,7 @@ extension Repository {
           for (model, state) in sweep.states { try publication.setState(model, state) }
         }
         if sweep.drops.isEmpty {
-          try lineage.publish(drop)
+          try Reserve(layout: layout).spending { try lineage.publish(drop) }
         } else {
           var event = Event(.collect, madeBy: whoami())
           event.drops = sweep.drops
@@ -44,6 +46,7 @@ extension Repository {
         try unlink(sweep.files)
         // Last, so that it has the space that all else has left.
         for group in sweep.rewrites { try unlink(rewrite(group.packs)) }
+        Reserve(layout: layout).make()
         return sweep.report(dryRun: false)
       }
     }

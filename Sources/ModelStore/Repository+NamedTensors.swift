@@ -123,7 +123,7 @@ extension Repository {
   func withTemporaryFolder<T>(
     _ suffix: String, write: (OutputFolder) throws -> Void, then body: (CheckpointFolder) throws -> T
   ) throws -> T {
-    let output = try OutputFolder(target: temporaryPath(suffix))
+    let output = try OutputFolder(target: temporaryPath(suffix), insideStore: true)
     do {
       try write(output)
       try output.publish()

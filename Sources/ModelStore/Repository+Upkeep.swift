@@ -113,7 +113,11 @@ extension Repository {
   /// Makes the database again from entries, documents and packs alone. Needs the store to itself.
   ///
   /// A document or pack that cannot be read is reported and left where it is.
-  public static func rebuild(at path: String) throws(RepositoryError) -> RebuildReport {
+  ///
+  /// - Parameter interruption: is given what stops the work; it throws then, and the database stays as it was.
+  public static func rebuild(
+    at path: String, interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil
+  ) throws(RepositoryError) -> RebuildReport {
     try door {
       let layout = Layout(root: path)
       if try exists(layout.config) || StoreConfig.recovered(layout, LocalStorage()) == nil {
@@ -121,7 +125,13 @@ extension Repository {
       }
       if isReadOnly(layout) { throw readOnly(layout) }
       let lock = try exclusiveLock(layout)
-      return try withExtendedLifetime(lock) { try Rebuild(layout: layout, storage: LocalStorage()).run() }
+      let pool = WorkerPool(width: defaultWorkers(nil))
+      interruption? { pool.interrupt() }
+      return try withExtendedLifetime(lock) {
+        try Reserve(layout: layout).spending {
+          try Rebuild(layout: layout, storage: LocalStorage(), pool: pool).run()
+        }
+      }
     }
   }
 }

@@ -174,18 +174,25 @@ extension Repository {
     findings.garbage += strangers
     let present = Set(found)
     let hurt = try modelsByDocument()
-    for digest in named.sorted() {
+    let list = named.sorted()
+    let faults = Mutex<[Int: String]>([:])
+    // Many small files a ticket.
+    let piece = 64
+    try pool.run((list.count + piece - 1) / piece) { ticket, _ in
+      for index in ticket * piece..<min(list.count, (ticket + 1) * piece) {
+        do { try Verdict.check(try documents.get(list[index])) } catch {
+          let message = RepositoryError(translating: error).message
+          faults.withLock { $0[index] = message }
+        }
+      }
+    }
+    for (index, message) in faults.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+      let digest = list[index]
       let models = try (hurt[digest] ?? []).map { try label($0) }
       let isManifest = hurt[digest]?.contains(digest) ?? false
-      let heals = isManifest ? Self.importHeals : "restore the file from a backup, or from another copy of the store"
-      guard present.contains(digest) else {
-        findings.damage("\(text(digest)) is missing", models: models, heals: heals)
-        continue
-      }
-      do { try Verdict.check(try documents.get(digest)) } catch {
-        findings.damage(
-          "\(text(digest)): \(RepositoryError(translating: error).message)", models: models, heals: heals)
-      }
+      findings.damage(
+        present.contains(digest) ? "\(text(digest)): \(message)" : "\(text(digest)) is missing", models: models,
+        heals: isManifest ? Self.importHeals : "restore the file from a backup, or from another copy of the store")
     }
     for digest in found where !named.contains(digest) && !unknown.contains(digest) {
       findings.garbage.append("documents: \(digest.hex)")

@@ -70,17 +70,29 @@ public final class Repository: Sendable {
           .conflict, "\(root): there is a store already, \(store.hex); its config.yml is missing",
           hint: "make the file again with: stemma rebuild")
       }
-      try FileManager.default.createDirectory(atPath: absolute(path), withIntermediateDirectories: true)
-      for folder in [root] + layout.folders { try storage.makeDirectory(folder) }
-      try refuseNetworkDisk(root)
-      let database = try LineageDatabase(path: layout.database)
-      try database.migrate()
-      try database.close()
-      // Made here, so that users who cannot write find it when the store has just been made.
-      _ = try sharedLock(layout)
-      let store = StoreID.random()
-      try PacksMarker(layout: layout, storage: storage).put(store)
-      try StoreConfig.write(store, layout, storage)
+      guard root.utf8.count <= Layout.rootBytesMax else {
+        throw RepositoryError(
+          .invalidInput, "\(root): a path of at most \(Layout.rootBytesMax) bytes expected, found \(root.utf8.count)",
+          hint: "make the store in a folder with a shorter path")
+      }
+      let isNew = !exists(root)
+      do {
+        try makeFolders(absolute(path))
+        for folder in [root] + layout.folders { try storage.makeDirectory(folder) }
+        try refuseNetworkDisk(root)
+        let database = try LineageDatabase(path: layout.database)
+        try database.migrate()
+        try database.close()
+        // Made here, so that users who cannot write find it when the store has just been made.
+        _ = try sharedLock(layout)
+        let store = StoreID.random()
+        try PacksMarker(layout: layout, storage: storage).put(store)
+        try StoreConfig.write(store, layout, storage)
+      } catch {
+        if isNew { try? FileManager.default.removeItem(atPath: root) }
+        throw error
+      }
+      Reserve(layout: layout).make()
       return root
     }
   }

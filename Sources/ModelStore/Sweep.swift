@@ -26,6 +26,8 @@ struct Sweep {
   var rewrites: [Rewrite] = []
   /// Paths to unlink once the rows are gone.
   var files: [String] = []
+  /// Paths that no row names, to unlink at once.
+  var strays: [String] = []
   var documents = 0
   /// Documents that the history says are needed by what goes: the event says that they are deleted.
   var drops: [Digest] = []
@@ -130,7 +132,7 @@ extension Repository {
   }
 
   /// Why a clock cannot be trusted; nil where it can.
-  private static func doubt(about now: Int, after last: Int?) -> String? {
+  static func doubt(about now: Int, after last: Int?) -> String? {
     guard let last else { return nil }
     if now < last {
       return "nothing was deleted: this machine's clock says \(text(ofTime: now)), before the last event, of "
@@ -224,7 +226,7 @@ extension Repository {
       guard let digest, !named.contains(digest) else { continue }
       // What a row named until now is told by its models.
       if !rows.contains(digest), wait(for: path, limit, &sweep) { continue }
-      addFile(path, to: &sweep)
+      addFile(path, isStray: !rows.contains(digest), to: &sweep)
     }
   }
 
@@ -265,6 +267,10 @@ extension Repository {
     let named = try lineage.referencedDocuments()
     for entry in reading.entries where EventKind(rawValue: entry.kind) != nil && entry.version == 1 {
       guard let document = entry.document, expected[document] != nil, entry.kind != EventKind.purge.rawValue else {
+        continue
+      }
+      // Another copy deleted the model without knowing of these.
+      if entry.kind == EventKind.digests.rawValue, try entry.refers.allSatisfy({ try lineage.model($0) == nil }) {
         continue
       }
       if !named.contains(document) {
@@ -356,21 +362,23 @@ extension Repository {
     for digest in try self.documents.all().digests where !documents.contains(digest) && !undecided.contains(digest) {
       if !isNamed.contains(digest), wait(for: self.documents.file(of: digest), limit, &sweep) { continue }
       sweep.documents += 1
-      addFile(self.documents.file(of: digest), to: &sweep)
+      addFile(self.documents.file(of: digest), isStray: !isNamed.contains(digest), to: &sweep)
     }
   }
 
-  /// A file, or a folder after all that is in it. Links are not followed.
+  /// A file in `tmp/`, or a folder after all that is in it. Links are not followed.
   private func addTree(_ path: String, to sweep: inout Sweep) throws {
     var status = stat()
-    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return addFile(path, to: &sweep) }
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      return addFile(path, isStray: true, to: &sweep)
+    }
     for name in try storage.list(path) { try addTree("\(path)/\(name)", to: &sweep) }
-    sweep.files.append(path)
+    sweep.strays.append(path)
   }
 
-  private func addFile(_ path: String, to sweep: inout Sweep) {
+  private func addFile(_ path: String, isStray: Bool, to sweep: inout Sweep) {
+    if isStray { sweep.strays.append(path) } else { sweep.files.append(path) }
     // What cannot be opened for its size still goes if it can.
-    sweep.files.append(path)
     sweep.bytes += (try? storage.open(path).size()) ?? 0
   }
 }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 package import JSON
 
 /// An immutable JSON object in RFC 8785 form, named by the SHA-256 of its bytes.
@@ -60,7 +62,10 @@ package struct DocumentFolder: Sendable {
   /// Reads a document and proves it by its digest.
   package func get(_ digest: Digest) throws -> Document {
     let path = file(of: digest)
-    let file = try storage.open(path)
+    let file: any StorageFile
+    do { file = try storage.open(path) } catch  where error.code == ENOENT {
+      throw ObjectsError.documentMissing(digest)
+    }
     let size = try file.size(atMost: Self.sizeMax, path: path)
     return try Document.parse(try file.bytes(at: 0, count: size, path: path), expecting: digest)
   }

@@ -6,6 +6,7 @@ package enum ObjectsError: Error, Sendable, Equatable {
   case frameTrailer(object: Digest?, pack: String, offset: Int, reason: String)
   case blockChecksum(object: Digest, pack: String, block: Int, expected: UInt32, found: UInt32)
   case truncated(path: String, offset: Int, wanted: Int, available: Int)
+  case documentMissing(Digest)
   case documentDigest(expected: Digest, found: Digest)
   case documentContent(document: Digest, reason: String)
   case entry(Digest, reason: String)
@@ -25,6 +26,7 @@ extension ObjectsError: CustomStringConvertible {
       "\(pack): block \(block) of object \(object.short) is damaged: checksum \(expected) expected, \(found) found"
     case .truncated(let path, let offset, let wanted, let available):
       "\(path): \(wanted) bytes expected at offset \(offset), \(available) found"
+    case .documentMissing(let document): "document \(document) is missing"
     case .documentDigest(let expected, let found):
       "document \(expected) is damaged: its bytes have the digest \(found)"
     case .documentContent(let document, let reason): "document \(document): \(reason)"

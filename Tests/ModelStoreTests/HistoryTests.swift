@@ -34,9 +34,10 @@ struct HistoryTests {
     #expect(try Facts(stage.open().lineage) == before, "seed \(seed)")
   }
 
-  @Test("two copies that went on apart become one store, the same whatever the order", arguments: 0..<6)
+  @Test("two copies that went on apart become one store, the same whatever the order", arguments: 0..<7)
   func union(_ index: Int) throws {
-    let seed = UInt64.random(in: 0 ... .max)
+    // In the last one a copy records digests of a model that the other deletes.
+    let seed = index < 6 ? UInt64.random(in: 0 ... .max) : 10_080_508_669_480_141_525
     var dice = SplitMix(state: seed)
     let first = try HistoryStage.prepared()
     let second = try Stage(copyOf: first)

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @Suite("upkeep and damage lose nothing that can be had") struct LossTests {
@@ -150,5 +151,66 @@ import Testing
     try stage.expect("verify", status: 5)
     try stage.expect("import", "math", "--base", "base")
     try expectAll(stage)
+  }
+
+  @Test("what a document says that is missing is damage, with what to do")
+  func missingDocument() throws {
+    let (stage, models) = try prepared()
+    try Damage.missingManifest.hurt(stage, models["math"]!)
+    for words in [["show", "math"], ["export", "math", "out"], ["diff", "math", "base"]] {
+      let outcome = try stage.start(words).wait()
+      #expect(outcome.status == 5 && outcome.errors.contains("hint: "), "\(words): \(outcome)")
+    }
+    try stage.expect("gc", "--older-than", "0", status: 5)
+    #expect(try stage.expect("verify", status: 5).output.contains("heals: "))
+  }
+
+  @Test("a pack that is gone is one line, with the models that it hurts and what heals")
+  func oneLine() throws {
+    let (stage, models) = try prepared()
+    try Damage.missingPack.hurt(stage, models["base"]!)
+    let lines = try stage.expect("verify", status: 5).output.split(separator: "\n").map(String.init)
+    #expect(lines.filter { $0.contains(models["base"]!.pack) }.count == 1, "\(lines)")
+    let place = try #require(lines.firstIndex { $0.contains("pack is missing") })
+    #expect(lines[place + 1] == "  hurts: base, code, math", "\(lines)")
+    #expect(lines[place + 2].hasPrefix("  heals: import"), "\(lines)")
+  }
+
+  @Test("nothing is written into a store's own folder", arguments: [".stemma/x", ".stemma/packs/yy"])
+  func insideStore(_ path: String) throws {
+    let (stage, _) = try prepared()
+    try stage.expect("export", "base", path, status: 4)
+    try stage.expect("backup", path, status: 4)
+    #expect(!stage.exists(path))
+  }
+
+  @Test("a store whose path is too long for SQLite is refused, and nothing is left")
+  func longPath() throws {
+    let stage = try Stage()
+    let folder = (0..<5).map { _ in String(repeating: "x", count: 100) }.joined(separator: "/")
+    let outcome = try stage.expect("init", folder, status: 2)
+    #expect(outcome.errors.contains("path of at most"), "\(outcome.errors)")
+    #expect(!stage.exists(folder))
+  }
+
+  @Test("Ctrl-C in rebuild and backup ends with 130 and leaves no draft", arguments: ["rebuild", "backup copy"])
+  func interrupted(_ verb: String) throws {
+    let (stage, _) = try prepared()
+    try stage.addMostlyZeros(as: "large", bytes: 1 << 30)
+    try stage.expect("import", "large", "--name", "large")
+    var stopped = 0
+    for milliseconds in [5, 10, 20, 40, 80] as [UInt32] {
+      let run = try stage.start(verb.split(separator: " ").map(String.init))
+      usleep(milliseconds * 1000)
+      kill(run.process, SIGINT)
+      let status = try run.wait().status
+      #expect(status == 0 || status == 130, "\(status)")
+      stopped += status == 130 ? 1 : 0
+      #expect(stage.exists("copy") == (verb != "rebuild" && status == 0))
+      #expect(try stage.names(in: ".stemma/tmp") == [])
+      try? FileManager.default.removeItem(at: stage.url("copy"))
+    }
+    #expect(stopped > 0)
+    try stage.expect("verify")
   }
 }

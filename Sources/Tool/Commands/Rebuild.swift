@@ -19,7 +19,7 @@ struct Rebuild: ParsableCommand {
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let report = try Repository.rebuild(at: options.locate())
+    let report = try Repository.rebuild(at: options.locate()) { Interruption.stops($0) }
     options.show(report.json) {
       let found = [
         report.models.of("model"), report.objects.of("object"), report.names.of("name"), report.events.of("event"),
