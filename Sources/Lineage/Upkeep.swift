@@ -16,6 +16,13 @@ extension LineageDatabase {
     guard fsync(file) == 0 else { throw LineageError.io(code: Int(errno), detail: "cannot sync \(target)") }
   }
 
+  /// A number that is another one once another process or connection has changed the database.
+  package func dataVersion() throws -> Int {
+    try translatingErrors {
+      try store.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+    }
+  }
+
   /// What is wrong with the database, a line each; none when it is sound. Reads the whole file.
   package func integrityCheck() throws -> [String] {
     try withConnection { connection in

@@ -10,6 +10,8 @@ struct Layout: Sendable {
   var packs: String { root + "/packs" }
   var temporary: String { root + "/tmp" }
   var lock: String { root + "/lock" }
+  /// Who waits for the exclusive lock holds this one.
+  var queue: String { root + "/lock-queue" }
   var policy: String { root + "/policy.yml" }
   var trust: String { root + "/trust.yml" }
   var entries: String { root + "/entries" }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Lineage
 import Objects
+import Tensors
 
 // How a store is opened.
 extension Repository {
@@ -101,19 +102,31 @@ extension Repository {
   }
 
   static func sharedLock(_ layout: Layout) throws -> StoreLock {
-    guard let lock = try StoreLock(path: layout.lock, exclusive: false) else {
+    guard let lock = try StoreLock(path: layout.lock, exclusive: false, patience: 10, queue: layout.queue) else {
       throw RepositoryError(
         .conflict, "\(layout.root): locked by another process (gc, rebuild or a migration)", hint: "try again later")
     }
     return lock
   }
 
-  /// The caller has given back its shared lock.
-  static func exclusiveLock(_ layout: Layout) throws -> StoreLock {
-    guard let lock = try StoreLock(path: layout.lock, exclusive: true) else {
-      throw RepositoryError(.conflict, "\(layout.root): in use by another process", hint: "try again when it is done")
-    }
-    return lock
+  /// The caller has given back its shared lock. New shared locks are held back meanwhile, for ten seconds at most.
+  ///
+  /// - Parameters:
+  ///   - waiting: waits as long as it takes; else ten seconds.
+  ///   - pool: what is asked to stop, stops the waiting too.
+  static func exclusiveLock(
+    _ layout: Layout, waiting: Bool = false, pool: WorkerPool? = nil
+  ) throws -> StoreLock {
+    repeat {
+      try pool?.checkInterruption()
+      if let lock = try StoreLock(path: layout.lock, exclusive: true, patience: 10, queue: layout.queue) {
+        return lock
+      }
+      // A moment for those who were held back.
+      if waiting { usleep(200_000) }
+    } while waiting
+    throw RepositoryError(
+      .conflict, "\(layout.root): in use by another process", hint: "try again when it is done, or use --wait")
   }
 
   /// The id of a store whose files can be read as they are.

@@ -1,3 +1,4 @@
+import Glibc
 import Lineage
 import Objects
 
@@ -69,6 +70,24 @@ struct PackIndexes {
           of: entry.digest, in: file, path: pack.path, offset: entry.offset, length: entry.length)
         return true
       } ?? false
+    }
+  }
+
+  /// Writes frames of a pack into a new one, which no row names. Durable when it returns.
+  func copy(_ entries: [Pack.Entry], of pack: Found) throws -> Found {
+    let writer = try PackWriter(
+      storage: storage, path: "\(layout.temporary)/copy-\(getpid())-\(pack.digest.short).pack")
+    do {
+      let file = try storage.open(pack.path)
+      for entry in entries {
+        try writer.copyFrame(of: entry.digest, in: file, path: pack.path, offset: entry.offset, length: entry.length)
+      }
+      let sealed = try writer.seal(into: layout.packs)
+      return Found(
+        digest: sealed.digest, path: layout.pack(sealed.digest.hex), size: sealed.size, entries: sealed.entries)
+    } catch {
+      writer.discard()
+      throw error
     }
   }
 

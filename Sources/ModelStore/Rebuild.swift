@@ -149,29 +149,11 @@ final class Rebuild {
       let left = sound.filter { !elsewhere.contains($0.digest) }
       elsewhere.formUnion(left.map(\.digest))
       if left.isEmpty { continue }
-      let made = try copy(left, of: pack)
+      let made = try indexes.copy(left, of: pack)
       remarks.append("\(fault); \(left.count) objects in it are whole, and are in pack \(made.digest.short) now")
       whole.append(made)
     }
     return whole
-  }
-
-  /// Writes frames of a pack into a new one. Durable when it returns.
-  private func copy(_ entries: [Pack.Entry], of pack: PackIndexes.Found) throws -> PackIndexes.Found {
-    let writer = try PackWriter(
-      storage: storage, path: "\(layout.temporary)/rebuild-\(getpid())-\(pack.digest.short).pack")
-    do {
-      let file = try storage.open(pack.path)
-      for entry in entries {
-        try writer.copyFrame(of: entry.digest, in: file, path: pack.path, offset: entry.offset, length: entry.length)
-      }
-      let sealed = try writer.seal(into: layout.packs)
-      return PackIndexes.Found(
-        digest: sealed.digest, path: layout.pack(sealed.digest.hex), size: sealed.size, entries: sealed.entries)
-    } catch {
-      writer.discard()
-      throw error
-    }
   }
 
   /// Reads what every event says.

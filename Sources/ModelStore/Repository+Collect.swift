@@ -10,57 +10,83 @@ extension Repository {
   /// Kept: models with a name, and those that lost their last one, or were made, less than `olderThan` seconds ago;
   /// packs and documents that nothing names and that are younger; inputs of merges that are kept without their bytes, and theirs; bases of deltas that are
   /// kept. Of their other ancestors the lineage stays and the bytes go. Packs of which less than half is needed are
-  /// written anew. Rows go before the files they named, and new packs are durable before rows name them. Needs the
-  /// store to itself; `conflict` where another process is at work.
+  /// written anew. Rows go before the files they named, and new packs are durable before rows name them. Throws
+  /// `conflict` where another process is at work for long.
   ///
-  /// - Parameter olderThan: seconds. With more than 0, nothing goes where this machine's clock is before the last event
-  ///   or more than a year after it, which the report says.
-  public func collect(dryRun: Bool = false, olderThan: Int = grace) throws(RepositoryError) -> CollectReport {
+  /// It is planned beside others' work; only the deleting needs the store to itself.
+  ///
+  /// - Parameters:
+  ///   - olderThan: seconds. With more than 0, nothing goes where this machine's clock is before the last event or more
+  ///     than a year after it, which the report says.
+  ///   - waiting: waits for the store as long as it takes; else ten seconds.
+  public func collect(
+    dryRun: Bool = false, olderThan: Int = grace, waiting: Bool = false
+  ) throws(RepositoryError) -> CollectReport {
     try door {
       try requireWritable()
-      return try withExclusiveLock {
-        if !dryRun { try Reserve(layout: layout).spending { try lineage.publish { try history.adopt(in: $0) } } }
-        let sweep = try planSweep(olderThan: olderThan)
-        if sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
-        guard !dryRun else { return sweep.report(dryRun: true) }
-        // First what no row names, which makes room for the event.
-        try unlink(sweep.strays)
-        func drop(_ publication: Publication) throws {
-          try publication.deleteObjects(sweep.objects)
-          try publication.deletePacks(sweep.packs.map(\.id))
-          try publication.deleteModels(sweep.models)
-          for (model, state) in sweep.states { try publication.setState(model, state) }
-        }
-        if sweep.drops.isEmpty {
-          try Reserve(layout: layout).spending { try lineage.publish(drop) }
-        } else {
-          var event = Event(.collect, madeBy: whoami())
-          event.drops = sweep.drops
-          try publish(event) { publication, _ in try drop(publication) }
-        }
-        packFiles.closeAll()
-        // The store is whole: nothing is left that only a database of before a rebuild could tell.
-        for path in layout.formerDatabases.kept {
-          for suffix in ["", "-wal", "-shm"] where exists(path + suffix) { try storage.remove(path + suffix) }
-        }
-        try unlink(sweep.files)
-        // Last, so that it has the space that all else has left.
-        for group in sweep.rewrites { try unlink(rewrite(group.packs)) }
-        Reserve(layout: layout).make()
-        return sweep.report(dryRun: false)
+      if !dryRun { try Reserve(layout: layout).spending { try lineage.publish { try history.adopt(in: $0) } } }
+      let version = try lineage.dataVersion()
+      var sweep = try planSweep(olderThan: olderThan)
+      if dryRun || sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
+      try withExclusiveLock(waiting: waiting) {
+        // What others did meanwhile may need what was to go.
+        if try lineage.dataVersion() != version { sweep = try planSweep(olderThan: olderThan) }
+        if sweep.refusal == nil { try apply(sweep) }
       }
+      // Last, so that it has the space that all else has left.
+      let replaced = try sweep.rewrites.flatMap { try rewrite($0.packs) }
+      if !replaced.isEmpty {
+        do { try withExclusiveLock(waiting: waiting) { try unlink(replaced) } } catch let error as RepositoryError
+          where error.kind == .conflict
+        {
+          // Others came in between. Nothing names these files any more, and the next run takes them.
+        }
+      }
+      Reserve(layout: layout).make()
+      return sweep.report(dryRun: false)
     }
   }
 
-  func withExclusiveLock<T>(_ body: () throws -> T) throws -> T {
-    lock.withLock { $0 = nil }
-    defer {
-      let shared = try? StoreLock(path: layout.lock, exclusive: false)
-      lock.withLock { $0 = shared }
+  /// Deletes what a plan says, but for packs that are written anew. The store is this process's alone.
+  private func apply(_ sweep: Sweep) throws {
+    // First what no row names, which makes room for the event.
+    try unlink(sweep.strays)
+    func drop(_ publication: Publication) throws {
+      try publication.deleteObjects(sweep.objects)
+      try publication.deletePacks(sweep.packs.map(\.id))
+      try publication.deleteModels(sweep.models)
+      for (model, state) in sweep.states { try publication.setState(model, state) }
     }
-    let exclusive = try Self.exclusiveLock(layout)
+    if sweep.drops.isEmpty {
+      try Reserve(layout: layout).spending { try lineage.publish(drop) }
+    } else {
+      var event = Event(.collect, madeBy: whoami())
+      event.drops = sweep.drops
+      try publish(event) { publication, _ in try drop(publication) }
+    }
+    packFiles.closeAll()
+    // The store is whole: nothing is left that only a database of before a rebuild could tell.
+    for path in layout.formerDatabases.kept {
+      for suffix in ["", "-wal", "-shm"] where exists(path + suffix) { try storage.remove(path + suffix) }
+    }
+    try unlink(sweep.files)
+  }
+
+  /// Runs something with the store to itself; afterwards the shared lock is held again.
+  func withExclusiveLock<T>(waiting: Bool = false, _ body: () throws -> T) throws -> T {
+    lock.withLock { $0 = nil }
+    let exclusive: StoreLock
+    do { exclusive = try Self.exclusiveLock(layout, waiting: waiting, pool: pool) } catch {
+      let shared = try Self.sharedLock(layout)
+      lock.withLock { $0 = shared }
+      throw error
+    }
+    defer {
+      exclusive.share()
+      lock.withLock { $0 = exclusive }
+    }
     try requireSameDatabase()
-    return try withExtendedLifetime(exclusive) { try body() }
+    return try body()
   }
 
   /// Writes what is left of packs into one new pack, which is durable before a row names it.
@@ -69,11 +95,13 @@ extension Repository {
   func rewrite(_ packs: [PackRow]) throws -> [String] {
     let writer = try PackWriter(storage: storage, path: temporaryPath(".pack"))
     let sealed: Ingest.SealedPack
+    var rows: [ObjectRow] = []
     do {
       for pack in packs {
         let (file, path) = try packFiles.open(pack.digest)
         for row in try lineage.objects(inPack: pack.id) {
           try pool.checkInterruption()
+          rows.append(row)
           try writer.copyFrame(of: row.digest, in: file, path: path, offset: row.offset, length: row.length)
         }
       }
@@ -82,18 +110,26 @@ extension Repository {
       writer.discard()
       throw error
     }
-    // The new pack may have the very bytes of one of the old, which then stays.
-    let old = packs.filter { $0.digest != sealed.digest }
-    try lineage.publish { publication in
+    let known = Dictionary(rows.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first })
+    let old = try lineage.publish { publication -> [PackRow] in
       let id = try publication.insertPack(sealed.digest, bytes: sealed.size)
-      for entry in sealed.entries { try publication.moveObject(entry.digest, to: id, offset: entry.offset) }
+      for entry in sealed.entries {
+        // What has another frame by now keeps that.
+        guard let row = known[entry.digest] else { continue }
+        _ = try publication.replaceFrame(of: row, by: NewObject(entry, in: id), depthLimit: Self.depthLimit)
+      }
+      // The new pack may have the very bytes of one of the old, which then stays.
+      let old = try packs.filter { pack in
+        try pack.digest != sealed.digest && publication.objects(inPack: pack.id).isEmpty
+      }
       try publication.deletePacks(old.map(\.id))
+      return old
     }
     packFiles.closeAll()
     return old.map { layout.pack($0.digest.hex) }
   }
 
-  private func unlink(_ files: [String]) throws {
+  func unlink(_ files: [String]) throws {
     var folders: Set<String> = []
     for path in files {
       try storage.remove(path)

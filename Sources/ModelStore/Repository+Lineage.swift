@@ -182,7 +182,7 @@ extension Repository {
   }
 
   /// Throws `conflict` where a name was given to different models by copies that went on apart.
-  private func requireDecided(_ name: String) throws {
+  func requireDecided(_ name: String) throws {
     guard let side = try lineage.conflicts(of: name).first else { return }
     throw RepositoryError(
       .conflict,

@@ -12,11 +12,11 @@ extension Repository {
   /// itself, because another process may rest on what goes; `conflict` where one is at work, where the model cannot
   /// be computed, and where deltas of other models rest on it. A model that is virtual already stays as it is.
   public func evict(
-    _ reference: String, progress: (@Sendable (Int, Int) -> Void)? = nil
+    _ reference: String, waiting: Bool = false, progress: (@Sendable (Int, Int) -> Void)? = nil
   ) throws(RepositoryError) -> ResidenceReport {
     try door {
       try requireWritable()
-      return try withExclusiveLock {
+      return try withExclusiveLock(waiting: waiting) {
         let model = try resolve(reference)
         try requirePresent(model)
         let fused = try requireRebuildable(model)

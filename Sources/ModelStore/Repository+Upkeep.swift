@@ -116,7 +116,7 @@ extension Repository {
   ///
   /// - Parameter interruption: is given what stops the work; it throws then, and the database stays as it was.
   public static func rebuild(
-    at path: String, interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil
+    at path: String, waiting: Bool = false, interruption: ((@escaping @Sendable () -> Void) -> Void)? = nil
   ) throws(RepositoryError) -> RebuildReport {
     try door {
       let layout = Layout(root: path)
@@ -124,9 +124,9 @@ extension Repository {
         _ = try StoreConfig.read(layout)
       }
       if isReadOnly(layout) { throw readOnly(layout) }
-      let lock = try exclusiveLock(layout)
       let pool = WorkerPool(width: defaultWorkers(nil))
       interruption? { pool.interrupt() }
+      let lock = try exclusiveLock(layout, waiting: waiting, pool: pool)
       return try withExtendedLifetime(lock) {
         try Reserve(layout: layout).spending {
           try Rebuild(layout: layout, storage: LocalStorage(), pool: pool).run()

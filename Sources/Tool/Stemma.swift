@@ -36,7 +36,8 @@ struct Stemma: ParsableCommand {
       CommandGroup(
         name: "Verdict",
         subcommands: [Evaluation.self, Advise.self, Withdraw.self, Advisories.self, Trust.self, Blast.self]),
-      CommandGroup(name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self]),
+      CommandGroup(
+        name: "Name and removal", subcommands: [Tag.self, Untag.self, Remove.self, Collect.self, Purge.self]),
     ])
 
   /// Parses, runs, and turns whatever was thrown into one line and an exit status.

@@ -213,4 +213,47 @@ import Testing
     #expect(stopped > 0)
     try stage.expect("verify")
   }
+
+  @Test("gc waits for those at work, and holds back those who come meanwhile")
+  func queue() throws {
+    let (stage, _) = try prepared()
+    let lock = open(stage.url(".stemma/lock").path, O_RDWR)
+    #expect(flock(lock, LOCK_SH) == 0)
+    let collect = try stage.start(["gc", "--wait"])
+    usleep(300_000)
+    let list = try stage.start(["list"])
+    usleep(700_000)
+    #expect(collect.isRunning && list.isRunning)
+    close(lock)
+    #expect(try collect.wait().status == 0)
+    #expect(try list.wait().status == 0)
+  }
+
+  @Test("purge deletes the bytes of a model from all packs; what rests on it stays whole, and the history says why")
+  func purge() throws {
+    let (stage, models) = try prepared()
+    try stage.expect("merge", "recipe.yml", "--name", "fused")
+    let refused = try stage.expect("purge", "base", "--reason", "licence revoked", "--yes", status: 4)
+    #expect(refused.errors.contains("materialise"), "\(refused.errors)")
+    try stage.expect("materialise", "fused")
+    try stage.expect("export", "fused", "fused")
+    try stage.expect("purge", "base", "--reason", "licence revoked", status: 4)
+    let before = try stage.files(under: ".stemma/packs")
+    let outcome = try stage.expect("purge", "base", "--reason", "licence revoked", "--yes")
+    #expect(outcome.output.contains("stored 4 objects anew"), "\(outcome.output)")
+    // A piece of its own bytes is in no pack, and its names are gone.
+    let pack = try #require(before[String(models["base"]!.pack.dropFirst("packs/".count))])
+    let piece = pack[(pack.count / 3)..<(pack.count / 3 + 64)]
+    #expect(try stage.files(under: ".stemma/packs").values.allSatisfy { $0.range(of: piece) == nil })
+    try stage.expect("export", "base", "out", status: 3)
+    try stage.expect("export", models["base"]!.id, "out", status: 4)
+    try expectAll(stage, ["math", "code", "fused"])
+    #expect(try stage.expect("log", "math").output.contains(String(models["base"]!.id.prefix(12))))
+    try stage.expect("rebuild")
+    try expectAll(stage, ["math", "code", "fused"])
+    try stage.expect("gc", "--older-than", "0")
+    try expectAll(stage, ["math", "code", "fused"])
+    let entries = try stage.files(under: ".stemma/documents").values.map { String(decoding: $0, as: UTF8.self) }
+    #expect(entries.contains { $0.contains("licence revoked") })
+  }
 }

@@ -5,7 +5,7 @@ import Testing
 struct SpeechTests {
   static let commands = [
     "init", "import", "list", "show", "log", "tag", "untag", "remove", "plan", "merge", "export", "verify", "stats",
-    "gc", "backup", "rebuild", "diff", "evict", "materialise", "tune", "evaluation", "advise", "withdraw",
+    "gc", "purge", "backup", "rebuild", "diff", "evict", "materialise", "tune", "evaluation", "advise", "withdraw",
     "advisories", "blast", "repack",
   ]
 

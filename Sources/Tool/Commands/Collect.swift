@@ -11,8 +11,8 @@ struct Collect: ParsableCommand {
       Keeps named models, the inputs of merges and the bases of deltas, and for 14 days what lost its name or never \
       had one; deletes the rest. --older-than says how long. A model that waits is brought back with \
       'stemma tag ID NAME'. Of other ancestors of kept models the lineage stays, so that 'stemma log' still shows \
-      them: they become absent. Packs of which less than half is needed are written anew. Nobody else may use the \
-      store meanwhile.
+      them: they become absent. Packs of which less than half is needed are written anew. \
+      Only the deleting itself needs the store to itself.
 
       Examples:  stemma gc --dry-run
                  stemma gc --older-than 0
@@ -26,10 +26,13 @@ struct Collect: ParsableCommand {
       "How long what has no name stays: days, or a number with h, m or s.", valueName: "days"))
   var olderThan: Age = .days(14)
 
+  @Flag(help: "Wait for other processes as long as it takes; else ten seconds.")
+  var wait = false
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let report = try options.open().collect(dryRun: dryRun, olderThan: olderThan.seconds)
+    let report = try options.open().collect(dryRun: dryRun, olderThan: olderThan.seconds, waiting: wait)
     options.show(report.json) { Self.text(report) }
     if let refusal = report.refusal {
       options.remark("\(refusal); with a clock that is right: stemma gc --older-than 0")

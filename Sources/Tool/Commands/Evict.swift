@@ -16,13 +16,16 @@ struct Evict: ParsableCommand {
   @Argument(help: "A name, an id, or the first 8 or more digits of an id.")
   var model: String
 
+  @Flag(help: "Wait for other processes as long as it takes; else ten seconds.")
+  var wait = false
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
     let repository = try options.open()
     let progress = options.progress("checking")
     defer { progress.finish() }
-    let report = try repository.evict(model, progress: progress.update)
+    let report = try repository.evict(model, waiting: wait, progress: progress.update)
     progress.finish()
     options.show(report.json) {
       report.tensors == 0

@@ -16,10 +16,13 @@ struct Rebuild: ParsableCommand {
       Example:  stemma rebuild
       """)
 
+  @Flag(help: "Wait for other processes as long as it takes; else ten seconds.")
+  var wait = false
+
   @OptionGroup(title: "Global options") var options: GlobalOptions
 
   func run() throws {
-    let report = try Repository.rebuild(at: options.locate()) { Interruption.stops($0) }
+    let report = try Repository.rebuild(at: options.locate(), waiting: wait) { Interruption.stops($0) }
     options.show(report.json) {
       let found = [
         report.models.of("model"), report.objects.of("object"), report.names.of("name"), report.events.of("event"),
