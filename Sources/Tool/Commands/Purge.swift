@@ -65,6 +65,6 @@ struct Purge: ParsableCommand {
         "\(report.objectsShared.of("object")) stay, as others have them too: "
           + report.sharedWith.joined(separator: ", "))
     }
-    return lines.joined(separator: "\n").plain
+    return lines.map(\.plain).joined(separator: "\n")
   }
 }
