@@ -38,13 +38,12 @@ let package = Package(
     // Hot loops over plain buffers.
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     // Strict reading and canonical writing of JSON text.
     .target(name: "JSON", swiftSettings: house),
     // Numbers: dtypes, shapes, loops, workers.
     .target(name: "Tensors", dependencies: ["CKernels"], swiftSettings: house),
     // Factors of matrices, found once and stored.
-    .target(name: "LinearAlgebra", dependencies: ["Tensors", "COpenBLAS"], swiftSettings: house),
+    .target(name: "LinearAlgebra", dependencies: ["Tensors"], swiftSettings: house),
     // Searches for the best of many numbers, and nothing of what they mean.
     .target(name: "Tuning", dependencies: ["Tensors"], swiftSettings: house),
     // Bytes: frames, packs, disks.

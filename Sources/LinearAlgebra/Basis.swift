@@ -1,5 +1,3 @@
-internal import COpenBLAS
-
 /// The leading left singular vectors of a matrix: an orthonormal basis of the part of its output side that holds most
 /// of its squares.
 package struct Basis: Sendable {
@@ -33,12 +31,13 @@ package struct Basis: Sendable {
     precondition(matrix.count == rows * columns && !matrix.isEmpty, "sizes do not fit")
     let isWide = rows <= columns
     let side = min(rows, columns)
-    Lapack.prepare()
+    let library = try OpenBLAS.open()
     var gram = [Double](repeating: 0, count: side * side)
     Self.forEachPanel(of: matrix, rows: rows, columns: columns, acrossColumns: isWide) { panel, _, count in
       // A wide panel is rows × count and adds P Pᵀ; a tall one count × columns and adds PᵀP.
-      cblas_dsyrk(
-        CblasRowMajor, CblasUpper, isWide ? CblasNoTrans : CblasTrans, Int32(side), Int32(count), 1, panel,
+      library.dsyrk(
+        OpenBLAS.rowMajor, OpenBLAS.upper, isWide ? OpenBLAS.asItIs : OpenBLAS.transposed, Int32(side), Int32(count), 1,
+        panel,
         Int32(isWide ? count : columns), 1, &gram, Int32(side))
     }
     let values = try Lapack.eigenvectors(&gram, side)
@@ -62,15 +61,15 @@ package struct Basis: Sendable {
       let lengths = falling.prefix(rank).map { $0.squareRoot() }
       var part = [Double](repeating: 0, count: Self.panel * rank)
       Self.forEachPanel(of: matrix, rows: rows, columns: columns, acrossColumns: false) { panel, start, count in
-        cblas_dgemm(
-          CblasRowMajor, CblasNoTrans, CblasTrans, Int32(count), Int32(rank), Int32(columns), 1, panel,
+        library.dgemm(
+          OpenBLAS.rowMajor, OpenBLAS.asItIs, OpenBLAS.transposed, Int32(count), Int32(rank), Int32(columns), 1, panel,
           Int32(columns), vectors, Int32(columns), 0, &part, Int32(rank))
         for index in 0..<count * rank { basis[start * rank + index] = Float(part[index] / lengths[index % rank]) }
       }
     }
     self.rank = rank
     self.columns = basis
-    energy = min(1, Self.squares(of: matrix, rows: rows, columns: columns, on: basis, rank: rank) / total)
+    energy = min(1, try Self.squares(of: matrix, rows: rows, columns: columns, on: basis, rank: rank) / total)
   }
 
   private static func count(_ falling: some Collection<Double>, holding share: Double) -> Int {
@@ -84,12 +83,16 @@ package struct Basis: Sendable {
   }
 
   /// ‖UᵀM‖².
-  private static func squares(of matrix: [Float], rows: Int, columns: Int, on basis: [Float], rank: Int) -> Double {
+  private static func squares(
+    of matrix: [Float], rows: Int, columns: Int, on basis: [Float], rank: Int
+  ) throws(LapackFailure) -> Double {
+    let library = try OpenBLAS.open()
     let wide = basis.map(Double.init)
     var (part, sum) = ([Double](repeating: 0, count: rank * panel), 0.0)
     forEachPanel(of: matrix, rows: rows, columns: columns, acrossColumns: true) { panel, _, count in
-      cblas_dgemm(
-        CblasRowMajor, CblasTrans, CblasNoTrans, Int32(rank), Int32(count), Int32(rows), 1, wide, Int32(rank), panel,
+      library.dgemm(
+        OpenBLAS.rowMajor, OpenBLAS.transposed, OpenBLAS.asItIs, Int32(rank), Int32(count), Int32(rows), 1, wide,
+        Int32(rank), panel,
         Int32(count), 0, &part, Int32(count))
       for index in 0..<rank * count { sum += part[index] * part[index] }
     }
@@ -118,8 +121,8 @@ package struct Basis: Sendable {
 
   /// The largest |UᵀU − I| of any two columns, in f64; `columns` are rows × rank, row by row. Infinite where a number
   /// is not finite.
-  package static func orthonormalityError(_ columns: [Float], rank: Int) -> Double {
-    let gram = products(columns, rank, columns, rank)
+  package static func orthonormalityError(_ columns: [Float], rank: Int) throws(LapackFailure) -> Double {
+    let gram = try products(columns, rank, columns, rank)
     var worst = 0.0
     for (index, value) in gram.enumerated() {
       let error = abs(value - (index / rank == index % rank ? 1 : 0))
@@ -130,12 +133,16 @@ package struct Basis: Sendable {
   }
 
   /// ‖AᵀB‖² of two bases of as many rows, in f64.
-  package static func overlap(_ a: [Float], rank first: Int, _ b: [Float], rank second: Int) -> Double {
-    products(a, first, b, second).reduce(0) { $0 + $1 * $1 }
+  package static func overlap(
+    _ a: [Float], rank first: Int, _ b: [Float], rank second: Int
+  ) throws(LapackFailure) -> Double {
+    try products(a, first, b, second).reduce(0) { $0 + $1 * $1 }
   }
 
   /// AᵀB of two bases of as many rows.
-  private static func products(_ a: [Float], _ first: Int, _ b: [Float], _ second: Int) -> [Double] {
+  private static func products(
+    _ a: [Float], _ first: Int, _ b: [Float], _ second: Int
+  ) throws(LapackFailure) -> [Double] {
     precondition(a.count / first == b.count / second, "bases of different lengths")
     let rows = a.count / first
     var out = [Double](repeating: 0, count: first * second)
@@ -143,7 +150,7 @@ package struct Basis: Sendable {
       let end = min(rows, start + panel)
       let left = a[start * first..<end * first].map(Double.init)
       let right = b[start * second..<end * second].map(Double.init)
-      Lapack.addProduct(left, first, right, second, rows: end - start, into: &out)
+      try Lapack.addProduct(left, first, right, second, rows: end - start, into: &out)
     }
     return out
   }
@@ -153,29 +160,29 @@ extension Lapack {
   /// `out += aᵀ b`, with `a` rows × first and `b` rows × second.
   static func addProduct(
     _ a: [Double], _ first: Int, _ b: [Double], _ second: Int, rows: Int, into out: inout [Double]
-  ) {
-    prepare()
-    cblas_dgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, Int32(first), Int32(second), Int32(rows), 1, a, Int32(first), b,
+  ) throws(LapackFailure) {
+    try OpenBLAS.open().dgemm(
+      OpenBLAS.rowMajor, OpenBLAS.transposed, OpenBLAS.asItIs, Int32(first), Int32(second), Int32(rows), 1, a,
+      Int32(first), b,
       Int32(second), 1, &out, Int32(second))
   }
 
   /// Replaces a symmetric matrix, of which the upper half row by row is read, by its eigenvectors, one a row; gives
   /// their eigenvalues, which rise.
   static func eigenvectors(_ matrix: inout [Double], _ side: Int) throws(LapackFailure) -> [Double] {
-    prepare()
-    var (n, info) = (Int32(side), Int32(0))
+    let library = try OpenBLAS.open()
+    var (n, stride, info) = (Int32(side), Int32(side), Int32(0))
     var values = [Double](repeating: 0, count: side)
     var (size, count) = (Int32(-1), Int32(-1))
     var (best, indices) = ([0.0], [Int32(0)])
     // Row by row the upper half is, column by column, the lower.
     var (job, half) = (CChar(UInt8(ascii: "V")), CChar(UInt8(ascii: "L")))
-    dsyevd_(&job, &half, &n, &matrix, &n, &values, &best, &size, &indices, &count, &info)
+    library.dsyevd(&job, &half, &n, &matrix, &stride, &values, &best, &size, &indices, &count, &info)
     (size, count) = (Int32(best[0]), indices[0])
     best = [Double](repeating: 0, count: Int(size))
     indices = [Int32](repeating: 0, count: Int(count))
-    dsyevd_(&job, &half, &n, &matrix, &n, &values, &best, &size, &indices, &count, &info)
-    guard info == 0 else { throw LapackFailure(routine: "dsyevd", code: Int(info)) }
+    library.dsyevd(&job, &half, &n, &matrix, &stride, &values, &best, &size, &indices, &count, &info)
+    guard info == 0 else { throw LapackFailure.failed(routine: "dsyevd", code: Int(info)) }
     return values
   }
 }

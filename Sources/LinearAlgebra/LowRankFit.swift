@@ -56,7 +56,7 @@ package struct LowRankFit: Sendable {
         matrix, rows: rows, columns: columns, rank: rank, directions: directions, search)
     }
     if rank > 0 {
-      Lapack.multiply(left, right, rows: rows, inner: rank, columns: columns, alpha: -1, beta: 1, into: &matrix)
+      try Lapack.multiply(left, right, rows: rows, inner: rank, columns: columns, alpha: -1, beta: 1, into: &matrix)
     }
     residualSquares = Self.squares(matrix)
   }
@@ -68,12 +68,12 @@ package struct LowRankFit: Sendable {
     // Rows of `tall` span what `M` makes of those of `wide`, and the other way round.
     var tall = [Float](repeating: 0, count: directions * rows)
     for _ in 0...search.powerIterations {
-      Lapack.multiply(wide, matrix, transposed: true, rows: directions, inner: columns, columns: rows, into: &tall)
+      try Lapack.multiply(wide, matrix, transposed: true, rows: directions, inner: columns, columns: rows, into: &tall)
       try Lapack.orthonormalise(&tall, count: directions, length: rows)
-      Lapack.multiply(tall, matrix, rows: directions, inner: rows, columns: columns, into: &wide)
+      try Lapack.multiply(tall, matrix, rows: directions, inner: rows, columns: columns, into: &wide)
       try Lapack.orthonormalise(&wide, count: directions, length: columns)
     }
-    Lapack.multiply(wide, matrix, transposed: true, rows: directions, inner: columns, columns: rows, into: &tall)
+    try Lapack.multiply(wide, matrix, transposed: true, rows: directions, inner: columns, columns: rows, into: &tall)
     // tall = wide Mᵀ, so M is near tallᵀ wide, and the vectors of tallᵀ are those of M on its left.
     let small = try Lapack.decompose(&tall, rows: directions, columns: rows)
     let roots = small.values.prefix(rank).map { $0.squareRoot() }
@@ -83,7 +83,7 @@ package struct LowRankFit: Sendable {
       return small.left[direction * directions + position] * roots[position]
     }
     var right = [Float](repeating: 0, count: rank * columns)
-    Lapack.multiply(turn, wide, rows: rank, inner: directions, columns: columns, into: &right)
+    try Lapack.multiply(turn, wide, rows: rank, inner: directions, columns: columns, into: &right)
     return (left, right)
   }
 

@@ -3,6 +3,7 @@ import Codecs
 import Foundation
 import Glibc
 import Lineage
+import LinearAlgebra
 import Merging
 import Objects
 import SystemPackage
@@ -44,6 +45,7 @@ extension RepositoryError {
         self.init(.corrupt, error.description, hint: Self.verifyHint)
       }
     case let error as LineageError: self.init(lineage: error)
+    case LapackFailure.missing: self.init(.unsupported, "\(error)", hint: "install OpenBLAS (Debian: libopenblas0)")
     case is Interrupted: self.init(.internal, "interrupted", isInterruption: true)
     case let error as CocoaError:
       let path = error.filePath ?? error.url?.path

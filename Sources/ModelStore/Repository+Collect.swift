@@ -8,10 +8,10 @@ extension Repository {
   /// Removes what nothing needs: bytes of models that are not kept, and files that crashes left behind.
   ///
   /// Kept: models with a name, and those that lost their last one, or were made, less than `olderThan` seconds ago;
-  /// packs and documents that nothing names and that are younger; inputs of merges that are kept without their bytes, and theirs; bases of deltas that are
-  /// kept. Of their other ancestors the lineage stays and the bytes go. Packs of which less than half is needed are
-  /// written anew. Rows go before the files they named, and new packs are durable before rows name them. Throws
-  /// `conflict` where another process is at work for long.
+  /// inputs of merges that are kept without their bytes, and theirs; bases of deltas that are kept; packs and documents
+  /// that nothing names and that are younger. Of their other ancestors the lineage stays and the bytes go. Packs of
+  /// which less than half is needed are written anew. Rows go before the files they named, and new packs are durable
+  /// before rows name them.
   ///
   /// It is planned beside others' work; only the deleting needs the store to itself.
   ///
@@ -19,6 +19,7 @@ extension Repository {
   ///   - olderThan: seconds. With more than 0, nothing goes where this machine's clock is before the last event or more
   ///     than a year after it, which the report says.
   ///   - waiting: waits for the store as long as it takes; else ten seconds.
+  /// - Throws: `conflict` where another process is at work for long, `corrupt` where the store is not whole.
   public func collect(
     dryRun: Bool = false, olderThan: Int = grace, waiting: Bool = false
   ) throws(RepositoryError) -> CollectReport {

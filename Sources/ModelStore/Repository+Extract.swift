@@ -42,7 +42,7 @@ extension Repository {
       let search = LowRankFit.Search(seed: seed)
       let target = out ?? temporaryPath("-adapter")
       var isDone = false
-      let output = try OutputFolder(target: target)
+      let output = try OutputFolder(target: target, insideStore: out == nil)
       var lines: [ExtractReport.Line] = []
       do {
         lines = try write(extraction, readers, search, to: output, progress: progress)

@@ -164,7 +164,7 @@ extension Repository {
       guard columns.allSatisfy(\.isFinite) else {
         throw CheckpointError.named(path: path, .notFinite(tensor.name))
       }
-      let error = Basis.orthonormalityError(columns, rank: tensor.rank)
+      let error = try Basis.orthonormalityError(columns, rank: tensor.rank)
       guard error <= Subspace.orthonormalityLimit else {
         throw CheckpointError.named(
           path: path, .notOrthonormal(tensor.name, error: error, limit: Subspace.orthonormalityLimit))
@@ -188,7 +188,8 @@ extension Repository {
       try pool.checkInterruption()
       return SubspaceReport.Line(
         tensor: tensor.name, shape: tensor.shape.dimensions, rank: tensor.rank, energy: tensor.energy,
-        orthonormality: Basis.orthonormalityError(try Self.columns(of: tensor, source, input: 0), rank: tensor.rank))
+        orthonormality: try Basis.orthonormalityError(try Self.columns(of: tensor, source, input: 0), rank: tensor.rank)
+      )
     }
     return SubspaceReport(
       id: reader.model.hex, names: try lineage.names(of: reader.model), rule: subspace.summary,
@@ -205,7 +206,7 @@ extension Repository {
       let source = try StoreTensorSource(models: readers, spaces: spaces)
       let lines = try zip(left.tensors, right.tensors).map { first, second in
         try pool.checkInterruption()
-        let squares = Basis.overlap(
+        let squares = try Basis.overlap(
           try Self.columns(of: first, source, input: 0), rank: first.rank,
           try Self.columns(of: second, source, input: 1), rank: second.rank)
         return SubspaceOverlap.Line(

@@ -209,12 +209,13 @@ extension Repository {
     findings.remarks += check.remarks()
     findings.garbage += reading.strangers
     let known = Set(rows.map(\.place.entry))
+    // Before the others are looked at: one that is committed meanwhile was above it.
+    let last = try lineage.lastSequence()
     let strange = try reading.entries.filter { entry in
       // Others may have written it since, or taken it back.
       try !known.contains(entry.digest) && lineage.event(entry.digest) == nil
         && exists(history.entries.file(of: entry.name))
     }
-    let last = try lineage.lastSequence()
     // The one that a crash leaves above all others is adopted by the next writer.
     if strange.count == 1, strange[0].sequence > last {
       findings.remarks.append(

@@ -4,10 +4,9 @@ import Testing
 private let floorPlan: [String: Set<String>] = [
   "CKernels": [],
   "CZstd": [],
-  "COpenBLAS": [],
   "JSON": [],
   "Tensors": ["CKernels", "Dispatch", "Synchronization"],
-  "LinearAlgebra": ["Tensors", "COpenBLAS"],
+  "LinearAlgebra": ["Tensors"],
   "Tuning": ["Tensors"],
   "Objects": ["JSON", "CKernels", "Crypto", "SystemPackage", "Synchronization"],
   "migrations": [],

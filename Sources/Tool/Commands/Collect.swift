@@ -54,10 +54,10 @@ struct Collect: ParsableCommand {
       lines.append("\(verb) only the lineage of \(report.modelsAbsent.of("model")), from which others descend")
     }
     if !report.waiting.isEmpty {
-      let bytes = report.waiting.reduce(0) { $0 + $1.bytes }
+      let (count, bytes) = (report.waiting.count, report.waiting.reduce(0) { $0 + $1.bytes })
       lines.append(
-        "\(report.waiting.count.of("model")) without a name, of \(bytes.asSize), \(report.waiting.count == 1 ? "waits" : "wait")"
-          + "; bring one back with: stemma tag ID NAME")
+        "\(count.of("model")) without a name, of \(bytes.asSize), \(count == 1 ? "waits" : "wait"); "
+          + "bring one back with: stemma tag ID NAME")
       if report.dryRun {
         var table = Table(["ID", "LAST NAME", "SIZE", "SINCE", "GOES AFTER"], numbers: [2])
         for model in report.waiting {

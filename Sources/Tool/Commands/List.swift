@@ -8,8 +8,9 @@ struct List: ParsableCommand {
     abstract: "List the models, one line a name.",
     usage: "stemma list [<options>]",
     discussion: """
-      --all also lists what has no name, and from when on 'stemma gc' takes it. STATE is 'stored' for models whose bytes are kept, 'virtual' for merges that are rebuilt on demand, and \
-      'absent' for models that are only known as ancestors. Models for which an advisory holds are 'flagged'.
+      --all also lists what has no name, and from when on 'stemma gc' takes it. STATE is 'stored' for models whose \
+      bytes are kept, 'virtual' for merges that are rebuilt on demand, and 'absent' for models that are only known as \
+      ancestors. Models for which an advisory holds are 'flagged'.
 
       Example:  stemma list --all
       """)
