@@ -62,7 +62,9 @@ final class Conveyor {
   init(pool: WorkerPool, pieceBytes: Int) {
     self.pool = pool
     self.pieceBytes = pieceBytes
-    arenaBytes = pieceBytes * min(48, max(24, 4 * pool.width))
+    let wanted = pieceBytes * min(48, max(24, 4 * pool.width))
+    // Little memory: shorter turns. There are six such arenas at most, and as much is left for the rest.
+    arenaBytes = Machine.freeMemory().map { min(wanted, max(4 * pieceBytes, $0 / 12)) } ?? wanted
   }
 
   deinit { for arena in arenas { arena.deallocate() } }
@@ -111,6 +113,10 @@ final class Conveyor {
     if arenas.isEmpty {
       let bytes = arenaBytes + piecesMax * 64
       let coded = work.code == nil ? 0 : arenaBytes + piecesMax * Self.slack
+      // And what a worker has besides.
+      try Machine.requireMemory(
+        sets * (bytes + coded) + pool.width * 4 * pieceBytes,
+        "for \(pool.width == 1 ? "one worker" : "\(pool.width) workers")")
       arenas = (0..<sets).map { _ in .allocate(byteCount: bytes + coded, alignment: 64) }
     }
     guard !batches.isEmpty else { return }

@@ -46,6 +46,8 @@ extension RepositoryError {
       }
     case let error as LineageError: self.init(lineage: error)
     case LapackFailure.missing: self.init(.unsupported, "\(error)", hint: "install OpenBLAS (Debian: libopenblas0)")
+    case let error as NoMemory:
+      self.init(.io, error.description, hint: "allow more memory, or fewer workers with: --threads 1")
     case is Interrupted: self.init(.internal, "interrupted", isInterruption: true)
     case let error as CocoaError:
       let path = error.filePath ?? error.url?.path

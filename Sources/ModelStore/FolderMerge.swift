@@ -147,6 +147,7 @@ extension Repository {
       let pool = WorkerPool(width: defaultWorkers(threads))
       // From before the first output on: a Ctrl-C that nobody takes leaves what is there.
       interruption?({ pool.interrupt() })
+      try MergeMemory(planned[planned.count - 1].plan).require(workers: pool.width)
       let model = try result(of: planned, pool: pool) { .folder(folders[$0]!) }
       let output = try OutputFolder(target: out)
       do {

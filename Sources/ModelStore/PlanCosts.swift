@@ -1,6 +1,7 @@
 import Lineage
 import Merging
 import Objects
+import Tensors
 
 /// The memory that a merge takes, with those that it reads from where they are computed, not stored. Bytes.
 struct MergeMemory {
@@ -29,6 +30,12 @@ struct MergeMemory {
   func peak(workers: Int) -> Int {
     let (program, pieces) = (32 << 20, 3 * Frame.blockBytes * min(48, max(16, 4 * workers)))
     return program + pieces + workers * levels * block + whole + kept + measuring
+  }
+
+  /// Throws where that is not to be had; the program itself is there already.
+  func require(workers: Int) throws {
+    try Machine.requireMemory(
+      peak(workers: workers) - (32 << 20), "to merge with \(workers == 1 ? "one worker" : "\(workers) workers")")
   }
 }
 

@@ -98,10 +98,10 @@ extension Repository {
       row.kind == .merge && row.model != model && row.inputs.contains { $0.parent == model }
     }.map(\.model).filter { try lineage.model($0)?.state == .virtual }
     guard let first = virtual.first else { return }
+    let count = virtual.count == 1 ? "is a model" : "are \(virtual.count) models"
     throw RepositoryError(
       .conflict,
-      "model \(try label(model)): \(virtual.count == 1 ? "a model is" : "\(virtual.count) models are") computed from it, "
-        + "first \(try label(first))",
+      "model \(try label(model)): computed from it \(count), first \(try label(first))",
       hint:
         "store it first with: stemma materialise \(try label(first)), or remove it and run: stemma gc --older-than 0")
   }

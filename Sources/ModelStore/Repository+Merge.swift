@@ -118,6 +118,8 @@ extension Repository {
     let plan = try Planner.plan(recipe: recipe, sources, auxiliaries, options, vocabulary: vocabulary)
     let readers = try plan.inputs.map { try ModelReader(models[$0] ?? resolve($0), in: self) }
     let allowed = try Set(readers.map(\.model)).flatMap { try pass($0, "to merge it", permission) }
+    try MergeMemory(plan, readingFrom: try readers.compactMap { try mergeMemory(of: $0.model) })
+      .require(workers: pool.width)
     let source = try StoreTensorSource(models: readers, spaces: spaces)
     let donorIndex = plan.donor(of: recipe, inputs)
     let donor = readers[donorIndex].manifest

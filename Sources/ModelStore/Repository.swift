@@ -6,9 +6,13 @@ import Synchronization
 import SystemPackage
 import Tensors
 
-/// Workers to use: as many as were asked for, else as many as there are cores, at most 16. One file's digest is one
-/// chain, so more would wait; and each has buffers of its own.
-func defaultWorkers(_ threads: Int?) -> Int { max(1, threads ?? min(16, ProcessInfo.processInfo.activeProcessorCount)) }
+/// Workers to use: as many as were asked for, else as many as there are cores, at most 16, and as memory lasts for. One
+/// file's digest is one chain, so more would wait; and each has buffers of its own.
+func defaultWorkers(_ threads: Int?) -> Int {
+  if let threads { return max(1, threads) }
+  let memory = Machine.freeMemory().map { $0 / (24 << 20) } ?? .max
+  return max(1, min(16, Machine.cores(), memory))
+}
 
 /// A store of checkpoints and their lineage: the folder `.stemma`.
 ///

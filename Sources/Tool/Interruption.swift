@@ -9,6 +9,8 @@ import Synchronization
 /// there can be no thread, the signals do what they usually do.
 enum Interruption {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
+  /// How long what was asked to stop may take, in milliseconds.
+  private static let patience: Int32 = 60_000
   private static let running = Mutex<(@Sendable () -> Void)?>(nil)
   /// The end of the pipe that the handler writes into.
   private static let pipe = Atomic<Int32>(-1)
@@ -60,6 +62,9 @@ enum Interruption {
         let end = Int32(Int(bitPattern: argument))
         var byte: UInt8 = 0
         while true {
+          // What was asked to stop and does not will be ended: a call of the system may hang.
+          var waiting = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+          if byte != 0, poll(&waiting, 1, Interruption.patience) == 0 { _exit(128 + Int32(byte)) }
           let count = read(end, &byte, 1)
           if count == 1 { Interruption.react(to: Int32(byte)) } else if count == 0 || errno != EINTR { return nil }
         }
