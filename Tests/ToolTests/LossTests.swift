@@ -254,4 +254,64 @@ import Testing
     let entries = try stage.files(under: ".stemma/documents").values.map { String(decoding: $0, as: UTF8.self) }
     #expect(entries.contains { $0.contains("licence revoked") })
   }
+
+  @Test("a backup into a backup copies what is new, takes away what went, and is taken up again after Ctrl-C")
+  func backups() throws {
+    let (stage, _) = try prepared()
+    try stage.expect("backup", "copy")
+    let before = try stage.files(under: "copy/.stemma/packs")
+    try stage.add(TinyCheckpoint(seed: 5), as: "other")
+    try stage.expect("import", "other", "--name", "other")
+    try stage.expect("remove", "code")
+    try stage.expect("gc", "--older-than", "0")
+    try stage.addMostlyZeros(as: "large", bytes: 512 << 20)
+    try stage.expect("import", "large", "--name", "large")
+    let run = try stage.start(["backup", "copy"])
+    usleep(30_000)
+    kill(run.process, SIGINT)
+    #expect([0, 130].contains(try run.wait().status))
+    // Cut off, it is the backup that it was.
+    try stage.expect("verify", "--store", "copy")
+    try stage.expect("backup", "copy")
+    let after = try stage.files(under: "copy/.stemma/packs")
+    let packs = try stage.files(under: ".stemma/packs")
+    #expect(after == packs && after.keys.sorted() != before.keys.sorted())
+    #expect(try stage.names(in: "copy/.stemma/tmp") == [])
+    try stage.expect("verify", "--store", "copy")
+    for name in ["base", "math", "other"] {
+      try stage.expect("export", name, "out/\(name)", "--store", "copy")
+      #expect(try stage.files(under: "out/\(name)") == stage.files(under: name))
+    }
+    try stage.expect("export", "code", "out/code", "--store", "copy", status: 3)
+    // It is another store's, or it went on alone.
+    try stage.expect("tag", "math", "alone", "--store", "copy")
+    try stage.expect("backup", "copy", status: 4)
+    try stage.expect("init", "strange")
+    try stage.expect("backup", "strange", status: 4)
+  }
+
+  @Test("a copy of a store in use, part by part in the order of the format page, is whole after rebuild")
+  func copiedInParts() throws {
+    let (stage, _) = try prepared()
+    let files = FileManager.default
+    try files.createDirectory(at: stage.url("copy/.stemma"), withIntermediateDirectories: true)
+    var names = ["base", "math", "code"]
+    for (number, part) in ["stemma.sqlite", "config.yml", "heads", "entries", "documents", "packs"].enumerated() {
+      for file in try stage.names(in: ".stemma") where file == part || file.hasPrefix(part + "-") {
+        try files.copyItem(at: stage.url(".stemma/\(file)"), to: stage.url("copy/.stemma/\(file)"))
+      }
+      let name = "m\(number)"
+      try stage.add(TinyCheckpoint(seed: 1).tuned(seed: UInt64(50 + number)), as: name)
+      try stage.expect("import", name, "--name", name)
+      if ["stemma.sqlite", "config.yml", "heads"].contains(part) { names.append(name) }
+    }
+    try stage.expect("rebuild", "--store", "copy")
+    try stage.expect("verify", "--store", "copy")
+    for name in names {
+      try stage.expect("export", name, "out/\(name)", "--store", "copy")
+      #expect(try stage.files(under: "out/\(name)") == stage.files(under: name))
+    }
+    try stage.expect("gc", "--older-than", "0", "--store", "copy")
+    try stage.expect("verify", "--store", "copy")
+  }
 }

@@ -8,12 +8,14 @@ struct Backup: ParsableCommand {
     abstract: "Copy the store, while it is in use.",
     usage: "stemma backup <folder> [<options>]",
     discussion: """
-      FOLDER must be new. The copy is a store itself.
+      FOLDER is new, or has a backup of this store: then only what is new is copied, and what the store has no more \
+      goes. Packs are compared with their digests on the way. The copy is a store itself. A run that was cut off is \
+      taken up by the next one.
 
       Example:  stemma backup /mnt/backup/stemma
       """)
 
-  @Argument(help: "The folder to make.")
+  @Argument(help: "A new folder, or one with a backup of this store.")
   var folder: String
 
   @OptionGroup(title: "Global options") var options: GlobalOptions
