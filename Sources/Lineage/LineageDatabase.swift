@@ -142,7 +142,7 @@ extension LineageDatabase {
       // The first read is what finds out whether the WAL files can be used.
       _ = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
       return (queue, nil)
-    } catch let error as DatabaseError where cannotMakeIndex.contains(error.resultCode) && access(path, R_OK) == 0 {
+    } catch let error as DatabaseError where cannotMakeIndex(error) && access(path, R_OK) == 0 {
       guard isSettled(path) else {
         throw LineageError.io(
           code: Int(error.extendedResultCode.rawValue),
@@ -155,8 +155,11 @@ extension LineageDatabase {
     }
   }
 
-  /// What SQLite says when it would have to make a WAL index in a folder that cannot be written.
-  private static var cannotMakeIndex: [ResultCode] { [.SQLITE_CANTOPEN, .SQLITE_READONLY] }
+  /// Whether SQLite would have to make a WAL index in a folder that cannot be written, or on a full disk.
+  private static func cannotMakeIndex(_ error: DatabaseError) -> Bool {
+    [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+      || [.SQLITE_IOERR_SHMSIZE, .SQLITE_IOERR_SHMOPEN].contains(error.extendedResultCode)
+  }
 
   /// Whether everything committed is in the file, none in a WAL file beside it.
   private static func isSettled(_ path: String) -> Bool {

@@ -15,23 +15,32 @@ extension Repository {
     if !isReadOnly(layout) { for folder in layout.folders where !exists(folder) { try storage.makeDirectory(folder) } }
     try PacksMarker(layout: layout, storage: storage).check(store)
     let trusted = try TrustFile.read(layout).union([store])
-    let (lock, lineage) = try Reserve(layout: layout).spending {
-      try openDatabase(layout, storage: storage, trusting: trusted, migrations: migrations)
+    let lock: StoreLock
+    let lineage: LineageDatabase
+    func openDatabase(isReadOnly: Bool) throws -> (StoreLock, LineageDatabase) {
+      try self.openDatabase(
+        layout, isReadOnly: isReadOnly, storage: storage, trusting: trusted, migrations: migrations)
     }
-    if !isReadOnly(layout) { Reserve(layout: layout).make() }
+    do {
+      (lock, lineage) = try Reserve(layout: layout).spending { try openDatabase(isReadOnly: isReadOnly(layout)) }
+    } catch let error as LineageError where Reserve.isFull(error) {
+      // Reading works without a byte free.
+      (lock, lineage) = try openDatabase(isReadOnly: true)
+    }
+    if !lineage.isReadOnly { Reserve(layout: layout).make() }
     let history = History(store: store, layout: layout, storage: storage)
     try history.requireCurrent(lineage)
-    if !isReadOnly(layout), try !history.readable(above: lineage.lastSequence()).isEmpty {
+    if !lineage.isReadOnly, try !history.readable(above: lineage.lastSequence()).isEmpty {
       try lineage.publish { try history.adopt(in: $0) }
     }
     return (lock, lineage, history)
   }
 
   private static func openDatabase(
-    _ layout: Layout, storage: any Storage, trusting trusted: Set<StoreID>, migrations: [(name: String, sql: String)]
+    _ layout: Layout, isReadOnly: Bool, storage: any Storage, trusting trusted: Set<StoreID>,
+    migrations: [(name: String, sql: String)]
   ) throws -> (StoreLock, LineageDatabase) {
     var lock = try sharedLock(layout) as StoreLock?
-    let isReadOnly = isReadOnly(layout)
     if !isReadOnly { try refuseNetworkDisk(layout.root) }
     let database: LineageDatabase
     do {
@@ -98,7 +107,9 @@ extension Repository {
   static func isReadOnly(_ layout: Layout) -> Bool { access(layout.root, W_OK) != 0 }
 
   static func readOnly(_ layout: Layout) -> RepositoryError {
-    RepositoryError(.io, "\(layout.root): the store is read-only for this user")
+    if isReadOnly(layout) { return RepositoryError(.io, "\(layout.root): the store is read-only for this user") }
+    return RepositoryError(
+      .io, "\(layout.root): the disk is full, and only reading works", hint: "free some space; nothing was lost")
   }
 
   static func sharedLock(_ layout: Layout) throws -> StoreLock {

@@ -47,14 +47,22 @@ final class Rebuild {
     let reading = check.reading
     damage += check.faults()
     remarks += check.remarks() + reading.strangers.map { "\($0): no entry by its name" }
+    let named = Set(reading.documents.keys).union(reading.drops.keys).union(reading.needsOfUnknownKinds)
+    let unnamed = try documents.all().digests.count { !named.contains($0) }
+    if unnamed > 0 {
+      remarks.append(
+        "\(unnamed) documents are of no event: their entries were not copied, or a crash left them; "
+          + "gc takes them when they are 14 days old")
+    }
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
     removeDatabase(draft)
     do {
       let counts = try fill(draft, reading, store: store)
+      // Before the switch, which nothing may fail after.
+      try history.putHeads(reading.heads.map(\.name))
       try keepDatabase(unlessKnownBy: draft)
       try storage.rename(draft, to: layout.database)
       try storage.syncDirectory(layout.root)
-      try history.putHeads(reading.heads.map(\.name))
       if config.store == nil { try StoreConfig.write(store, layout, storage) }
       return RebuildReport(
         models: counts.storedModels + counts.virtualModels + counts.absentModels, objects: counts.objects,
@@ -123,6 +131,10 @@ final class Rebuild {
     }
     let counts = try database.snapshot { try $0.counts() }
     try database.close()
+    // On a full disk SQLite closes without writing its WAL back, and says nothing.
+    if let size = try? storage.open(draft + "-wal").size(), size > 0 {
+      throw StorageError(operation: "write", path: draft, code: ENOSPC)
+    }
     return counts
   }
 

@@ -314,4 +314,30 @@ import Testing
     try stage.expect("gc", "--older-than", "0", "--store", "copy")
     try stage.expect("verify", "--store", "copy")
   }
+
+  @Test("packs and documents of another store that came without their entries are told, and stay")
+  func copiedWithoutEntries() throws {
+    let (stage, _) = try prepared()
+    try stage.add(TinyCheckpoint(seed: 77), as: "strange")
+    try stage.expect("init", "other")
+    try stage.expect("import", "strange", "--name", "strange", "--store", "other")
+    for folder in ["packs", "documents"] {
+      for (path, bytes) in try stage.files(under: "other/.stemma/\(folder)") where path.contains("/") {
+        let target = stage.url(".stemma/\(folder)/\(path)")
+        try FileManager.default.createDirectory(
+          at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try bytes.write(to: target)
+      }
+    }
+    #expect(try stage.expect("rebuild").output.contains("documents are of no event"))
+    #expect(try stage.expect("gc").output.contains("too young to go"))
+    // Their entries come too, and all is there.
+    for (path, bytes) in try stage.files(under: "other/.stemma/entries") {
+      let target = stage.url(".stemma/entries/\(path)")
+      try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try bytes.write(to: target)
+    }
+    try stage.expect("rebuild")
+    try expectAll(stage, ["base", "math", "code", "strange"])
+  }
 }

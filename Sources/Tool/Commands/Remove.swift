@@ -24,6 +24,7 @@ struct Remove: ParsableCommand {
     options.show(["names": .array(names.map(JSONValue.string))]) {
       "took away the \(names.count == 1 ? "name" : "names") " + names.joined(separator: ", ")
     }
-    options.remark("what nothing needs any more goes with 'stemma gc', after 14 days")
+    options.remark(
+      "what nothing needs any more goes with 'stemma gc', after 14 days; at once with: stemma gc --older-than 0")
   }
 }
