@@ -28,6 +28,7 @@ package enum CheckpointError: Error, Sendable, Equatable {
     case nameNotUTF8
     case nameWithControlCharacters
     case namesAlike(other: String)
+    case hubCache(snapshot: String)
   }
 
   /// What is wrong with the header of a safetensors file.
@@ -107,6 +108,7 @@ extension CheckpointError: CustomStringConvertible {
         + "AutoModelForCausalLM as M; M.from_pretrained('IN').save_pretrained('OUT', safe_serialization=True)\""
     case .folder(_, .noSafetensors), .folder(_, .noFiles):
       "give the folder that holds model.safetensors or model-00001-of-….safetensors"
+    case .folder(let path, .hubCache(let snapshot)): "give \(path.joined(snapshot))"
     case .folder(_, .notAFolder): "give the folder that holds the file"
     case .folder(_, .danglingLink): "the download may be incomplete; fetch the model again"
     case .header(_, .gitLFSPointer): "fetch the real file with: git lfs pull"
@@ -136,6 +138,7 @@ extension CheckpointError.FolderFault: CustomStringConvertible {
     case .danglingLink: "is a link to a file that does not exist"
     case .nameNotUTF8: "has a name that is not UTF-8"
     case .nameWithControlCharacters: "has a name with control characters"
+    case .hubCache: "is a whole cache of the Hugging Face Hub: a snapshot in it expected"
     case .namesAlike(let other): "has the same name as \(other.quoted) but for the Unicode form of its letters"
     }
   }

@@ -42,6 +42,7 @@ package struct CheckpointFolder: Sendable {
     guard !walk.found.isEmpty else { throw .folder(path: path, .noFiles) }
 
     let found = walk.found.sorted { $0.path.precedes($1.path) }
+    if let snapshot = hubSnapshot(among: found.map(\.path)) { throw .folder(path: path, .hubCache(snapshot: snapshot)) }
     try requireSafetensors(found.map(\.path), in: path)
     var files: [CheckpointFile] = []
     for (name, stamp) in found {
@@ -50,7 +51,28 @@ package struct CheckpointFolder: Sendable {
     }
     let (chosen, remarks) = try ShardSets(root: path, files: files).weights(chosen: weights)
     return CheckpointFolder(
-      path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) }, weights: chosen, remarks: remarks)
+      path: path, files: files, leftOut: walk.leftOut.sorted { $0.precedes($1) }, weights: chosen,
+      remarks: try remarks + WeightFiles.gaps(among: chosen.paths) + pointers(among: files, in: path))
+  }
+
+  /// A snapshot, where the folder is `models--…` of the Hub's cache: links to files in `blobs/` would be taken twice.
+  private static func hubSnapshot(among paths: [String]) -> String? {
+    guard paths.contains(where: { $0.hasPrefix("blobs/") }), paths.contains(where: { $0.hasPrefix("refs/") }),
+      let file = paths.first(where: { $0.hasPrefix("snapshots/") })
+    else { return nil }
+    return file.split(separator: "/").prefix(2).joined(separator: "/")
+  }
+
+  /// Remarks on pointers of Git LFS that lie where files should be.
+  private static func pointers(among files: [CheckpointFile], in root: String) throws(CheckpointError) -> [String] {
+    let mark = Array("version https://git-lfs.github.com/spec/".utf8)
+    var remarks: [String] = []
+    for file in files where file.header == nil && (mark.count...1024).contains(file.size) {
+      if try ReadFile(root.joined(file.path)).bytes(at: 0, count: mark.count) == mark {
+        remarks.append("\(file.path) is a pointer of Git LFS, not the file itself: fetch it with: git lfs pull")
+      }
+    }
+    return remarks
   }
 
   /// The files whose tensors are the model.

@@ -5,8 +5,10 @@ package struct FileStamp: Sendable, Hashable {
   package let device: UInt64
   package let inode: UInt64
   package let size: Int
-  /// The time of the last change, in nanoseconds since 1970.
+  /// The time of the last change of its bytes, in nanoseconds since 1970.
   package let modified: Int
+  /// The time of the last change of its inode: it cannot be put back, as the other can.
+  package let changed: Int
 
   /// The stamp of the file at `path`, links followed.
   ///
@@ -31,6 +33,7 @@ package struct FileStamp: Sendable, Hashable {
     inode = UInt64(status.st_ino)
     size = Int(status.st_size)
     modified = Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec)
+    changed = Int(status.st_ctim.tv_sec) * 1_000_000_000 + Int(status.st_ctim.tv_nsec)
   }
 }
 

@@ -97,6 +97,31 @@ package struct WeightFiles: Sendable, Equatable {
   }
 }
 
+extension WeightFiles {
+  /// Remarks on shards that are not there, as the numbers of the others say.
+  static func gaps(among paths: [String]) -> [String] {
+    struct Numbering: Hashable {
+      let folder: String
+      let name: String
+      let count: Int
+      let rest: String
+    }
+    var found: [Numbering: [(number: Int, path: String)]] = [:]
+    for path in paths where path.hasSuffix(ending) {
+      let name = Numbered(path)
+      guard let number = name.number, let count = name.count else { continue }
+      found[Numbering(folder: path.folder, name: name.name, count: count, rest: name.rest), default: []]
+        .append((number, path))
+    }
+    return found.compactMap { numbering, shards -> String? in
+      let missing = max(0, numbering.count - Set(shards.map(\.number)).count)
+      guard missing > 0, let first = shards.map(\.path).min(by: { $0.precedes($1) }) else { return nil }
+      return "\(first) is one of \(numbering.count) shards, of which \(missing) "
+        + "\(missing == 1 ? "is" : "are") not here: the download may be incomplete"
+    }.sorted()
+  }
+}
+
 /// The name of a safetensors file, taken apart: `NAME-00001-of-00002REST.safetensors`, REST empty or from a dot on.
 private struct Numbered {
   private(set) var name: String

@@ -144,4 +144,29 @@ struct FolderTests {
       try CheckpointFolder.scan(folder.path)
     }
   }
+
+  @Test("shards that are not there, and pointers of Git LFS in place of small files, are told")
+  func doubts() throws {
+    try folder.writeTensors("model-00001-of-00003.safetensors", ["a"])
+    try folder.write("tokenizer.json", text: "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    let remarks = try CheckpointFolder.scan(folder.path).remarks
+    #expect(
+      remarks == [
+        "model-00001-of-00003.safetensors is one of 3 shards, of which 2 are not here: the download may be incomplete",
+        "tokenizer.json is a pointer of Git LFS, not the file itself: fetch it with: git lfs pull",
+      ])
+    try folder.writeTensors("model-00002-of-00003.safetensors", ["b"])
+    try folder.writeTensors("model-00003-of-00003.safetensors", ["c"])
+    try folder.write("tokenizer.json", text: "{}")
+    #expect(try CheckpointFolder.scan(folder.path).remarks == [])
+  }
+
+  @Test("a whole cache of the Hub is refused, and the snapshot in it named")
+  func hubCache() throws {
+    try folder.write("blobs/aa", text: "{}")
+    try folder.write("refs/main", text: "0123")
+    try folder.writeTensors("snapshots/0123/model.safetensors", ["a"])
+    expect(.hubCache(snapshot: "snapshots/0123"))
+    #expect(try CheckpointFolder.scan(folder.path("snapshots/0123")).files.count == 1)
+  }
 }
