@@ -27,13 +27,18 @@ extension Repository {
       try requireWritable()
       if !dryRun { try Reserve(layout: layout).spending { try lineage.publish { try history.adopt(in: $0) } } }
       let version = try lineage.dataVersion()
-      var sweep = try planSweep(olderThan: olderThan)
-      if dryRun || sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
-      try withExclusiveLock(waiting: waiting) {
+      // Where others are in the middle of an event it may look like damage: alone it is judged for certain.
+      let planned: Sweep?
+      do { planned = try planSweep(olderThan: olderThan) } catch let error where isDamage(error) { planned = nil }
+      if let planned, dryRun || planned.refusal != nil { return planned.report(dryRun: dryRun) }
+      let sweep = try withExclusiveLock(waiting: waiting) {
         // What others did meanwhile may need what was to go.
-        if try lineage.dataVersion() != version { sweep = try planSweep(olderThan: olderThan) }
-        if sweep.refusal == nil { try apply(sweep) }
+        let isCurrent = try lineage.dataVersion() == version
+        let sweep = try isCurrent ? planned ?? planSweep(olderThan: olderThan) : planSweep(olderThan: olderThan)
+        if !dryRun, sweep.refusal == nil { try apply(sweep) }
+        return sweep
       }
+      if dryRun || sweep.refusal != nil { return sweep.report(dryRun: dryRun) }
       // Last, so that it has the space that all else has left.
       let replaced = try sweep.rewrites.flatMap { try rewrite($0.packs) }
       if !replaced.isEmpty {

@@ -340,4 +340,24 @@ import Testing
     try stage.expect("rebuild")
     try expectAll(stage, ["base", "math", "code", "strange"])
   }
+
+  @Test("gc beside writers takes no event that is under way for damage, and loses nothing")
+  func collectBesideWriters() throws {
+    let (stage, _) = try prepared()
+    var writers = try (0..<3).map { try stage.start(["tag", "math", "t\($0)"]) }
+    for number in 0..<12 {
+      let collect = try stage.start(["gc", "--older-than", "0", "--wait"])
+      while collect.isRunning {
+        for index in writers.indices where !writers[index].isRunning {
+          #expect(try writers[index].wait().status == 0)
+          writers[index] = try stage.start(["tag", "code", "u\(number)-\(index)", "--force"])
+        }
+        usleep(1000)
+      }
+      let outcome = try collect.wait()
+      #expect(outcome.status == 0, "\(outcome)")
+    }
+    for writer in writers { #expect(try writer.wait().status == 0) }
+    try expectAll(stage)
+  }
 }
