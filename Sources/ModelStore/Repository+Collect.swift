@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Lineage
 import Objects
 import Synchronization
@@ -138,7 +139,8 @@ extension Repository {
   func unlink(_ files: [String]) throws {
     var folders: Set<String> = []
     for path in files {
-      try storage.remove(path)
+      // What another has taken away meanwhile is as good as gone.
+      do { try storage.remove(path) } catch { if error.code != ENOENT { throw error } }
       folders.insert((path as NSString).deletingLastPathComponent)
     }
     for folder in folders.subtracting(files).sorted() { try storage.syncDirectory(folder) }
