@@ -19,17 +19,13 @@ struct HistoryReading: Sendable {
     let (names, strangers) = try folder.all()
     self.strangers = strangers
     let found = Mutex<[(Int, Entry?, String)]>([])
-    // A piece of many small files a ticket.
-    let piece = 64
-    try pool.run((names.count + piece - 1) / piece) { ticket, _ in
-      var read: [(Int, Entry?, String)] = []
-      for index in ticket * piece..<min(names.count, (ticket + 1) * piece) {
-        do { read.append((index, try folder.get(names[index]), "")) } catch {
-          if throwing, error is StorageError { throw error }
-          read.append((index, nil, RepositoryError(translating: error).message))
-        }
+    try pool.runInPieces(names.count) { index in
+      let read: (Int, Entry?, String)
+      do { read = (index, try folder.get(names[index]), "") } catch {
+        if throwing, error is StorageError { throw error }
+        read = (index, nil, RepositoryError(translating: error).message)
       }
-      found.withLock { $0 += read }
+      found.withLock { $0.append(read) }
     }
     for (index, entry, reason) in found.withLock({ $0 }).sorted(by: { $0.0 < $1.0 }) {
       if let entry { entries.append(entry) } else { damaged.append((names[index], reason)) }

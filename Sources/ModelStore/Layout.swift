@@ -1,4 +1,5 @@
 import Glibc
+import Objects
 
 /// Where things are inside a `.stemma` folder.
 struct Layout: Sendable {
@@ -49,4 +50,11 @@ struct Layout: Sendable {
 
   /// The format that this program writes, and the newest it opens.
   static let formatVersion = 2
+}
+
+extension Storage {
+  /// Removes a database file and what SQLite keeps beside it, as far as they are there.
+  func removeDatabase(_ path: String) {
+    for suffix in ["", "-wal", "-shm"] { try? remove(path + suffix) }
+  }
 }

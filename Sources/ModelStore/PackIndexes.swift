@@ -41,24 +41,24 @@ struct PackIndexes {
       guard let digest, !skips.contains(digest) else { continue }
       do {
         let file = try storage.open(path)
-        var pack = Found(digest: digest, path: path, size: try file.size(), entries: [])
-        do {
-          pack = Found(digest: digest, path: path, size: pack.size, entries: try Pack.readIndex(of: file, path: path))
-        } catch {
-          // What a newer program wrote is no damage.
-          if case ObjectsError.newerVersion = error { throw error }
-          guard error is ObjectsError else { throw error }
-          pack = Found(
-            digest: digest, path: path, size: pack.size, entries: try Pack.salvage(file, path: path),
-            fault: RepositoryError(translating: error).message)
-        }
-        packs.append(pack)
+        let (entries, fault) = try self.entries(of: file, path)
+        packs.append(
+          Found(digest: digest, path: path, size: try file.size(), entries: entries, fault: fault))
       } catch {
         if throwing, error is StorageError { throw error }
         damage.append(RepositoryError(translating: error).message)
       }
     }
     return (packs.sorted { $0.digest < $1.digest }, damage)
+  }
+
+  /// The frames of a pack, and what is wrong with its index where they were found without.
+  private func entries(of file: any StorageFile, _ path: String) throws -> ([Pack.Entry], fault: String?) {
+    do { return (try Pack.readIndex(of: file, path: path), nil) } catch let error as ObjectsError {
+      // What a newer program wrote is no damage.
+      if case .newerVersion = error { throw error }
+      return (try Pack.salvage(file, path: path), RepositoryError(translating: error).message)
+    }
   }
 
   /// Of frames those whose every byte is as its checksum says.

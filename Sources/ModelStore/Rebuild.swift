@@ -15,6 +15,8 @@ final class Rebuild {
   private let pool: WorkerPool
   private var damage: [String] = []
   private var remarks: [String] = []
+  /// The documents that are there.
+  private var present: Set<Digest> = []
   private var manifests: [Digest: Manifest] = [:]
   private var facts: [Digest: Replay.Fact] = [:]
   /// The entries of derivations that were deleted, and whose models nothing reaches.
@@ -48,14 +50,15 @@ final class Rebuild {
     damage += check.faults()
     remarks += check.remarks() + reading.strangers.map { "\($0): no entry by its name" }
     let named = Set(reading.documents.keys).union(reading.drops.keys).union(reading.needsOfUnknownKinds)
-    let unnamed = try documents.all().digests.count { !named.contains($0) }
+    present = Set(try documents.all().digests)
+    let unnamed = present.count { !named.contains($0) }
     if unnamed > 0 {
       remarks.append(
         "\(unnamed) documents are of no event: their entries were not copied, or a crash left them; "
           + "gc takes them when they are 14 days old")
     }
     let draft = "\(layout.temporary)/rebuild-\(getpid()).sqlite"
-    removeDatabase(draft)
+    storage.removeDatabase(draft)
     do {
       let counts = try fill(draft, reading, store: store)
       // Before the switch, which nothing may fail after.
@@ -68,13 +71,9 @@ final class Rebuild {
         models: counts.storedModels + counts.virtualModels + counts.absentModels, objects: counts.objects,
         names: counts.names, events: reading.entries.count, damage: damage, remarks: remarks)
     } catch {
-      removeDatabase(draft)
+      storage.removeDatabase(draft)
       throw error
     }
-  }
-
-  private func removeDatabase(_ path: String) {
-    for suffix in ["", "-wal", "-shm"] { try? storage.remove(path + suffix) }
   }
 
   /// The events that a database knows; none where it cannot be read.
@@ -108,7 +107,7 @@ final class Rebuild {
     if !kept.isEmpty, let facts = facts(of: layout.database),
       ([draft] + kept).contains(where: { self.facts(of: $0).map(facts.isSubset) ?? false })
     {
-      return removeDatabase(layout.database)
+      return storage.removeDatabase(layout.database)
     }
     try storage.rename(layout.database, to: next)
     for suffix in ["-wal", "-shm"] where exists(layout.database + suffix) {
@@ -171,7 +170,6 @@ final class Rebuild {
   /// Reads what every event says.
   private func readFacts(_ reading: HistoryReading) throws {
     let drops = reading.drops
-    let present = Set(try documents.all().digests)
     let missing = reading.documents.filter { !present.contains($0.key) }
     damage += missing.sorted { ($0.value, $0.key) < ($1.value, $1.key) }.map { document, entry in
       "event \(entry.sequence) (\(HistoryCheck.text(entry))): document \(document.hex) is missing"
@@ -198,20 +196,16 @@ final class Rebuild {
     let results = Mutex<[Result<Replay.Fact, any Error>?]>(Array(repeating: nil, count: entries.count))
     let manifests = Mutex<[Digest: Manifest]>([:])
     let documents = documents
-    // Many small files a ticket.
-    let piece = 64
-    try pool.run((entries.count + piece - 1) / piece) { ticket, _ in
-      for index in ticket * piece..<min(entries.count, (ticket + 1) * piece) {
-        let result = Result<Replay.Fact, any Error> {
-          try Replay.fact(of: entries[index], in: documents) { model in
-            if let known = manifests.withLock({ $0[model] }) { return Replay.ModelFacts(known) }
-            let manifest = try Manifest(documents.get(model))
-            manifests.withLock { $0[model] = manifest }
-            return Replay.ModelFacts(manifest)
-          }
+    try pool.runInPieces(entries.count) { index in
+      let result = Result<Replay.Fact, any Error> {
+        try Replay.fact(of: entries[index], in: documents) { model in
+          if let known = manifests.withLock({ $0[model] }) { return Replay.ModelFacts(known) }
+          let manifest = try Manifest(documents.get(model))
+          manifests.withLock { $0[model] = manifest }
+          return Replay.ModelFacts(manifest)
         }
-        results.withLock { $0[index] = result }
       }
+      results.withLock { $0[index] = result }
     }
     self.manifests = manifests.withLock { $0 }
     return results.withLock { $0.map { $0! } }

@@ -99,8 +99,9 @@ extension Repository {
         at += buffer.count
       } while at < size
     }
-    let name = (path as NSString).lastPathComponent
-    if name.hasSuffix(".pack"), let digest = Digest(hex: String(name.dropLast(5))), hash.finish() != digest {
+    // Packs, documents and entries have it at the end of their names.
+    let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    if let digest = Digest(hex: String(name.suffix(64))), hash.finish() != digest {
       throw RepositoryError(
         .corrupt, "\(path): its bytes have the digest \(hash.finish().short)", hint: RepositoryError.verifyHint)
     }

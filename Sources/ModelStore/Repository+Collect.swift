@@ -73,9 +73,7 @@ extension Repository {
     }
     packFiles.closeAll()
     // The store is whole: nothing is left that only a database of before a rebuild could tell.
-    for path in layout.formerDatabases.kept {
-      for suffix in ["", "-wal", "-shm"] where exists(path + suffix) { try storage.remove(path + suffix) }
-    }
+    for path in layout.formerDatabases.kept { storage.removeDatabase(path) }
     try unlink(sweep.files)
   }
 

@@ -127,7 +127,8 @@ extension Repository {
 
   private func checkObject(_ row: ObjectRow, file: any StorageFile, path: String, full: Bool) throws {
     guard full else {
-      return try Pack.checkFrame(of: row.digest, in: file, path: path, offset: row.offset, length: row.length)
+      try Pack.checkFrame(of: row.digest, in: file, path: path, offset: row.offset, length: row.length)
+      return
     }
     guard let reader = try openObject(row.digest) else { return }
     try spaces.withWorkspace { space in
@@ -176,14 +177,10 @@ extension Repository {
     let hurt = try modelsByDocument()
     let list = named.sorted()
     let faults = Mutex<[Int: String]>([:])
-    // Many small files a ticket.
-    let piece = 64
-    try pool.run((list.count + piece - 1) / piece) { ticket, _ in
-      for index in ticket * piece..<min(list.count, (ticket + 1) * piece) {
-        do { try Verdict.check(try documents.get(list[index])) } catch {
-          let message = RepositoryError(translating: error).message
-          faults.withLock { $0[index] = message }
-        }
+    try pool.runInPieces(list.count) { index in
+      do { try Verdict.check(try documents.get(list[index])) } catch {
+        let message = RepositoryError(translating: error).message
+        faults.withLock { $0[index] = message }
       }
     }
     for (index, message) in faults.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {

@@ -136,6 +136,30 @@ package enum Pack {
   }
 }
 
+extension Pack {
+  /// Reads and checks a frame's header, trailer and every block, and hands the coded blocks over in order; decodes
+  /// nothing. Has one of them in memory at a time.
+  ///
+  /// - Throws: `ObjectsError` where something is damaged, `StorageError` where the disk fails.
+  @discardableResult
+  package static func checkFrame(
+    of object: Digest, in file: any StorageFile, path: String, offset: Int, length: Int,
+    _ body: (_ coded: UnsafeRawBufferPointer, _ block: FrameTrailer.Block) throws -> Void = { _, _ in }
+  ) throws -> FrameTrailer {
+    let trailer = try readTrailer(in: file, offset: offset, length: length, object: object, path: path)
+    for (index, block) in trailer.blocks.enumerated() {
+      let coded = try file.bytes(at: offset + trailer.offsets[index], count: block.length, path: path)
+      let sum = coded.withUnsafeBytes { checksum($0) }
+      guard sum == block.checksum else {
+        throw ObjectsError.blockChecksum(
+          object: object, pack: path, block: index, expected: block.checksum, found: sum)
+      }
+      try coded.withUnsafeBytes { try body($0, block) }
+    }
+    return trailer
+  }
+}
+
 extension StorageFile {
   /// Exactly `count` bytes at `offset`, or `ObjectsError.truncated`.
   package func bytes(at offset: Int, count: Int, path: String) throws -> [UInt8] {

@@ -63,21 +63,4 @@ extension Pack {
     return Entry(
       digest: trailer.digest, offset: end - length, length: length, rawBytes: trailer.rawBytes, base: trailer.base)
   }
-
-  /// Reads and checks a frame's header, trailer and every block; decodes nothing. Has one coded block in memory.
-  ///
-  /// - Throws: `ObjectsError` where something is damaged, `StorageError` where the disk fails.
-  package static func checkFrame(
-    of object: Digest, in file: any StorageFile, path: String, offset: Int, length: Int
-  ) throws {
-    let trailer = try readTrailer(in: file, offset: offset, length: length, object: object, path: path)
-    for (index, block) in trailer.blocks.enumerated() {
-      let coded = try file.bytes(at: offset + trailer.offsets[index], count: block.length, path: path)
-      let sum = coded.withUnsafeBytes { checksum($0) }
-      guard sum == block.checksum else {
-        throw ObjectsError.blockChecksum(
-          object: object, pack: path, block: index, expected: block.checksum, found: sum)
-      }
-    }
-  }
 }

@@ -61,16 +61,10 @@ package final class PackWriter {
   package func copyFrame(
     of object: Digest, in file: any StorageFile, path: String, offset: Int, length: Int
   ) throws {
-    let trailer = try Pack.readTrailer(in: file, offset: offset, length: length, object: object, path: path)
     try beginFrame()
-    for (index, block) in trailer.blocks.enumerated() {
-      let coded = try file.bytes(at: offset + trailer.offsets[index], count: block.length, path: path)
-      let sum = coded.withUnsafeBytes { checksum($0) }
-      guard sum == block.checksum else {
-        throw ObjectsError.blockChecksum(
-          object: object, pack: path, block: index, expected: block.checksum, found: sum)
-      }
-      try coded.withUnsafeBytes { try append($0, codec: block.codec, checksum: sum) }
+    let trailer = try Pack.checkFrame(of: object, in: file, path: path, offset: offset, length: length) {
+      coded, block in
+      try append(coded, codec: block.codec, checksum: block.checksum)
     }
     try finishFrame(
       dtype: trailer.dtype, width: trailer.width, blockBytes: trailer.blockBytes, rawBytes: trailer.rawBytes,

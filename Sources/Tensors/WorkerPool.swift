@@ -34,6 +34,14 @@ package final class WorkerPool: Sendable {
     try withoutActuallyEscaping(body) { try run(count, Work(body: $0)) }
   }
 
+  /// Runs `body(index)` for every index in `0..<count`, 64 of them a ticket: for work as small as reading a document.
+  package func runInPieces(_ count: Int, _ body: (_ index: Int) throws -> Void) throws {
+    let piece = 64
+    try run((count + piece - 1) / piece) { ticket, _ in
+      for index in ticket * piece..<min(count, (ticket + 1) * piece) { try body(index) }
+    }
+  }
+
   /// The caller waits for all workers, so the closure may hold what only one thread at a time should see; which ticket
   /// touches what is the caller's affair.
   private struct Work: @unchecked Sendable {
